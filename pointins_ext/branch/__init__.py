@@ -1,0 +1,25 @@
+"""The PointINS branch: plain functions and small classes on tensors, free of any host."""
+
+from pointins_ext.branch.head import OffsetHead
+from pointins_ext.branch.loss import offset_loss
+from pointins_ext.branch.odr import OffsetDistributionRegularization
+from pointins_ext.branch.pose import Affine, recover_affine, transform_vectors
+from pointins_ext.branch.prior import MagnitudePrior
+from pointins_ext.branch.scr import PseudoInstances, SpatialClusteringRegularization
+from pointins_ext.branch.targets import OffsetField, Regulariser, match, offset_targets
+
+__all__ = [
+    "Affine",
+    "MagnitudePrior",
+    "OffsetDistributionRegularization",
+    "OffsetField",
+    "OffsetHead",
+    "PseudoInstances",
+    "Regulariser",
+    "SpatialClusteringRegularization",
+    "match",
+    "offset_loss",
+    "offset_targets",
+    "recover_affine",
+    "transform_vectors",
+]

@@ -1,0 +1,73 @@
+"""Offset distribution regularisation (ODR): the global, rank-preserving correction of teacher offsets."""
+
+import torch
+
+from pointins_ext.branch.prior import MagnitudePrior
+from pointins_ext.ops import segment_count, segment_rank
+
+DIRECTIONS = ("cartesian", "spherical", "keep")
+SCOPES = ("view", "batch")
+
+
+class OffsetDistributionRegularization:
+    """Map offset lengths onto a prior and directions onto the uniform sphere by ranks (paper, ODR; METHOD 1.4).
+
+    `direction`: "cartesian" = PIT of each component towards U(-1, 1), then unit length (the paper's form); "spherical" =
+    PIT of cos(theta) and of the azimuth; "keep" = lengths only. `strength` b in 0..1 gives (1 - b) O + b ODR(O).
+    `scope`: ranks are taken within each group ("view") or over all points ("batch").
+    """
+
+    def __init__(
+        self, prior: MagnitudePrior | str, direction: str = "cartesian", strength: float = 1.0, scope: str = "view"
+    ):
+        if direction not in DIRECTIONS:
+            raise ValueError(f"ODR direction '{direction}' is unknown; expected one of {', '.join(DIRECTIONS)}")
+        if scope not in SCOPES:
+            raise ValueError(f"ODR scope '{scope}' is unknown; expected one of {', '.join(SCOPES)}")
+        if not 0.0 <= strength <= 1.0:
+            raise ValueError(f"ODR strength is {strength}; expected 0 (off) to 1 (full)")
+        self.prior = prior if isinstance(prior, MagnitudePrior) else MagnitudePrior.load(prior)
+        self.direction = direction
+        self.strength = strength
+        self.scope = scope
+
+    @torch.no_grad()
+    def __call__(self, offset: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+        """Corrected offsets (N,3), metres, scene frame, for `offset` (N,3) and `group` (N,)."""
+        if self.strength == 0 or len(offset) == 0:
+            return offset
+        group = group if self.scope == "view" else torch.zeros_like(group)
+        num_groups = int(group.max()) + 1
+        magnitude = self.prior.quantile(_pit(offset.norm(dim=1), group, num_groups))
+        direction = self._regularised_direction(_unit(offset), group, num_groups)
+        return torch.lerp(offset, magnitude[:, None] * direction, self.strength)
+
+    def refine(self, field):
+        """Replace the offsets of an `OffsetField`; validity is untouched."""
+        return field.replace(offset=self(field.offset, field.view))
+
+    def _regularised_direction(self, unit: torch.Tensor, group: torch.Tensor, num_groups: int) -> torch.Tensor:
+        if self.direction == "keep":
+            return unit
+        if self.direction == "cartesian":
+            # a component of a uniform unit vector is exactly U(-1, 1) (Archimedes): a correct field is a fixed point
+            return _unit(torch.stack([2 * _pit(c, group, num_groups) - 1 for c in unit.unbind(1)], dim=1))
+        height = 2 * _pit(unit[:, 2], group, num_groups) - 1
+        azimuth = (2 * _pit(torch.atan2(unit[:, 1], unit[:, 0]), group, num_groups) - 1) * torch.pi
+        ring = (1 - height.square()).clamp_min(0).sqrt()
+        return torch.stack([ring * azimuth.cos(), ring * azimuth.sin(), height], dim=1)
+
+
+def _pit(value: torch.Tensor, group: torch.Tensor, num_groups: int) -> torch.Tensor:
+    """Probability integral transform u = (rank - 0.5) / n within each group, ties share their mean rank."""
+    rank = segment_rank(value, group, num_groups)
+    return (rank - 0.5) / segment_count(group, num_groups)[group]
+
+
+def _unit(vector: torch.Tensor) -> torch.Tensor:
+    """Unit directions; a vector of length zero gets a fixed random one, so that no axis is favoured and nothing is NaN."""
+    length = vector.norm(dim=1, keepdim=True)
+    zero = length.squeeze(1) == 0
+    noise = torch.randn(vector.shape, generator=torch.Generator().manual_seed(0)).to(vector)
+    vector = torch.where(zero[:, None], noise, vector)
+    return vector / vector.norm(dim=1, keepdim=True)

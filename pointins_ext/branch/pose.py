@@ -1,0 +1,48 @@
+"""View-to-scene transforms, recovered from the points themselves (METHOD 1.10 #5)."""
+
+from typing import NamedTuple
+
+import torch
+
+from pointins_ext.ops import segment_count, segment_mean, segment_sum
+
+# Ridge towards the identity, metres: directions in which a view spreads by less than this are left unrotated.
+RIDGE = 1e-3
+
+
+class Affine(NamedTuple):
+    """Per group: `origin = coord @ matrix[g].T + shift[g]`, and the rms misfit in metres."""
+
+    matrix: torch.Tensor  # (G, 3, 3)
+    shift: torch.Tensor  # (G, 3)
+    residual: torch.Tensor  # (G,)
+
+
+@torch.no_grad()
+def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch.Tensor, num_groups: int) -> Affine:
+    """Least-squares map from augmented `coord` (N,3) to scene `origin_coord` (N,3) for each of `num_groups` views.
+
+    Exact for rotation, flip, scale and shift, also on voxel means (they commute with affine maps). The augmented points
+    are regressed on the scene's and the map is inverted, so that jitter, which only the former carry, adds no bias.
+    """
+    scene, view = origin_coord.double(), coord.double()
+    scene_mean = segment_mean(scene, group, num_groups)
+    view_mean = segment_mean(view, group, num_groups)
+    scene, view = scene - scene_mean[group], view - view_mean[group]
+
+    identity = torch.eye(3, dtype=scene.dtype, device=scene.device)
+    ridge = (RIDGE**2 * segment_count(group, num_groups).clamp_min(1))[:, None, None] * identity
+    gram = segment_sum(scene[:, :, None] * scene[:, None, :], group, num_groups) + ridge
+    cross = segment_sum(view[:, :, None] * scene[:, None, :], group, num_groups) + ridge
+    to_view = torch.linalg.solve(gram, cross, left=False)  # view = scene @ to_view.T
+
+    misfit = (transform_vectors(to_view, scene, group) - view).square().sum(1)
+    matrix = torch.linalg.pinv(to_view)
+    shift = scene_mean - torch.einsum("gij,gj->gi", matrix, view_mean)
+    residual = segment_mean(misfit, group, num_groups).sqrt()
+    return Affine(matrix.float(), shift.float(), residual.float())
+
+
+def transform_vectors(matrix: torch.Tensor, vector: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    """`vector` (N,3) times its group's `matrix` (G,3,3), without shift: offsets from the view to the scene frame."""
+    return torch.einsum("nij,nj->ni", matrix[group], vector)

@@ -1,0 +1,77 @@
+"""From teacher offsets to target centres: every installed regulariser in turn (ODR, then SCR)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from pointins_ext.branch.scr import PseudoInstances
+from pointins_ext.ops import neighbours
+
+
+@dataclass(frozen=True)
+class OffsetField:
+    """The teacher's view of a batch at the loss resolution: N voxels of all views, scene frame, metres."""
+
+    coord: torch.Tensor  # (N, 3) scene coordinates
+    feat: torch.Tensor  # (N, C) up-cast features, finest stage first
+    stage_channels: tuple[int, ...]  # channels of each stage in `feat`
+    offset: torch.Tensor  # (N, 3)
+    view: torch.Tensor  # (N,) long
+    valid: torch.Tensor  # (N,) bool
+    scene: torch.Tensor  # (N,) long: views of one scene share it
+    voxel: float  # edge of a loss voxel
+    instances: PseudoInstances | None = None
+
+    def replace(self, **changes) -> "OffsetField":
+        return replace(self, **changes)
+
+    @property
+    def center(self) -> torch.Tensor:
+        """(N,3) where every voxel points at."""
+        return self.coord + self.offset
+
+    def border(self) -> torch.Tensor:
+        """(N,) bool: voxels beside which another view of the scene goes on where their own view has ended."""
+        num_views = int(self.view.max()) + 1
+        border = torch.zeros_like(self.valid)
+        for view in range(num_views):
+            own = self.view == view
+            if not own.any():
+                continue
+            other = ~own & (self.scene == self.scene[own][0])
+            border[own] = _beside_missing(self.coord[own], self.coord[other], self.voxel)
+        return border
+
+
+class Regulariser(Protocol):
+    """What ODR and SCR share: one field in, the refined field out."""
+
+    def refine(self, field: OffsetField) -> OffsetField: ...
+
+
+@torch.no_grad()
+def offset_targets(field: OffsetField, regularisers: Sequence[Regulariser]) -> OffsetField:
+    """The field after all `regularisers` in order; without any, the teacher's own offsets are the target."""
+    for regulariser in regularisers:
+        field = regulariser.refine(field)
+    finite = torch.isfinite(field.offset).all(dim=1)
+    return field.replace(offset=field.offset.nan_to_num(0, 0, 0), valid=field.valid & finite)
+
+
+def match(
+    query: torch.Tensor, query_group: torch.Tensor, support: torch.Tensor, support_group: torch.Tensor, radius: float
+) -> torch.Tensor:
+    """(M,) long: index of the nearest support point of the same group within `radius` metres, -1 where there is none."""
+    return neighbours(query, support, query_group, support_group, 1, radius).squeeze(1)
+
+
+def _beside_missing(own: torch.Tensor, other: torch.Tensor, voxel: float) -> torch.Tensor:
+    """Points of `own` within two voxels of a point of `other` that `own` does not cover."""
+    missing = other[match(other, _zeros(other), own, _zeros(own), voxel) < 0]
+    return match(own, _zeros(own), missing, _zeros(missing), 2 * voxel) >= 0
+
+
+def _zeros(coord: torch.Tensor) -> torch.Tensor:
+    return coord.new_zeros(len(coord), dtype=torch.long)

@@ -1,0 +1,3 @@
+"""Hooks: what is registered in HOOKS."""
+
+from pointins_ext.hooks import monitor, regularisers  # noqa: F401

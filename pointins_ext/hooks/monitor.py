@@ -1,0 +1,101 @@
+"""OffsetMonitor: the numbers that tell a healthy run from a collapsed one, and a canary with known centres."""
+
+import torch
+
+from pointins_ext.branch.targets import OffsetField
+from pointins_ext.hooks.common import pointins_model
+from pointins_ext.host import HOOKS, HookBase
+from pointins_ext.ops import segment_count
+
+
+@HOOKS.register_module()
+class OffsetMonitor(HookBase):
+    """Writes offset statistics to TensorBoard under `offset/` every `every` steps, and the canary under `canary/`.
+
+    The canary is a synthetic room of known centres (`canary_seed`; None: off) seen by the teacher: its offset cosine and error
+    separate runs that no label-free number separates. Collapse is flagged in the log: one direction and one length.
+    """
+
+    def __init__(self, every=50, canary_seed=0):
+        self.every = every
+        self.canary_seed = canary_seed
+        self.latest = {}
+
+    def before_train(self):
+        self.model = pointins_model(self.trainer, "OffsetMonitor")
+        self.canary = None
+        if self.canary_seed is not None:
+            from pointins_ext.datasets.rooms import generate_room  # the rooms are needed by this hook alone
+
+            self.canary = generate_room(self.canary_seed)
+
+    def after_step(self):
+        if self.model.step % self.every or self.model.target_field is None:
+            return
+        raw, target = self.model.teacher_field, self.model.target_field
+        self.latest = {f"offset/{name}": value for name, value in offset_statistics(raw, target).items()}
+        if self.canary is not None:
+            from pointins_ext.inference import Predictor
+
+            predictor = Predictor.from_config(self.model.teacher, self.trainer.cfg)
+            self.latest |= {f"canary/{k}": v for k, v in canary_statistics(predictor, self.canary).items()}
+        self._write()
+
+    def _write(self):
+        if self.trainer.writer is not None:
+            for name, value in self.latest.items():
+                self.trainer.writer.add_scalar(name, value, self.model.step)
+        mean_direction, spread = self.latest["offset/mean_direction"], self.latest["offset/std_over_mean"]
+        if mean_direction > 0.5 and spread < 0.3:
+            self.trainer.logger.warning(
+                f"offsets look collapsed: mean direction {mean_direction:.2f} (> 0.5), std / mean length {spread:.2f} (< 0.3)"
+            )
+
+
+def offset_statistics(raw: OffsetField, target: OffsetField) -> dict[str, float]:
+    """Scalars of the teacher's offsets before (`raw`) and after regularisation (`target`), metres."""
+    length = raw.offset.norm(dim=1)
+    stats = dict(
+        length_mean=length.mean(),
+        length_std=length.std(),
+        std_over_mean=length.std() / length.mean().clamp_min(1e-12),
+        mean_direction=mean_direction(raw.offset),
+        valid_share=target.valid.float().mean(),
+    )
+    if target.instances is not None:
+        views = int(raw.view.max()) + 1
+        label = target.instances.label
+        size = segment_count(label, int(label.max()) + 1).float()
+        stats |= dict(
+            instances_per_view=len(size) / views,
+            largest_share=size.max() / size.sum() * views,
+            cut_share=target.instances.cut.float().mean(),
+        )
+        stats |= {f"instance_size_q{int(q * 100)}": size.quantile(q) for q in (0.25, 0.5, 0.75)}
+    return {name: float(value) for name, value in stats.items()}
+
+
+def mean_direction(offset: torch.Tensor) -> torch.Tensor:
+    """Length of the mean unit direction: 0 = all directions alike, 1 = one direction."""
+    return torch.nn.functional.normalize(offset, dim=1).mean(0).norm()
+
+
+def canary_statistics(predictor, scene) -> dict[str, float]:
+    """Mean cosine and end-point error (metres) of predicted offsets on the object points of a scene with instances."""
+    prediction = predictor(scene)
+    return offset_accuracy(prediction.raw_offset(), torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"]))
+
+
+def offset_accuracy(offset: torch.Tensor, coord: torch.Tensor, instance: torch.Tensor) -> dict[str, float]:
+    """Cosine and error of `offset` (N,3) against the centroids of `instance` (N,), -1 = none."""
+    from pointins_ext.ops import segment_mean
+
+    member = instance >= 0
+    coord, offset = coord[member].float(), offset[member].cpu()
+    _, group = instance[member].unique(return_inverse=True)
+    truth = segment_mean(coord, group, int(group.max()) + 1)[group] - coord
+    return dict(
+        cosine=float(torch.nn.functional.cosine_similarity(offset, truth).mean()),
+        error=float((offset - truth).norm(dim=1).mean()),
+        zero_error=float(truth.norm(dim=1).mean()),
+    )

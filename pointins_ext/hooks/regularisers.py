@@ -1,0 +1,126 @@
+"""ODRHook and SCRHook: install the branch's regularisers in the model, in the order of the config's hook list."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch.prior import fit_label_free
+from pointins_ext.hooks.common import pointins_model
+from pointins_ext.host import HOOKS, HookBase, comm
+
+# "paper" is the literal reading of the method; "default" is what small-scale trials showed to matter (see README).
+ODR_PRESETS = {
+    "default": dict(direction="cartesian", scope="view", strength=1.0, ramp_steps=100),
+    "paper": dict(direction="cartesian", scope="view", strength=1.0, ramp_steps=0),
+}
+SCR_PRESETS = {
+    "default": dict(num_clusters=20, feature="loss_stage", radius=0.12, min_points=10, length_cap=1.5),
+    "paper": dict(num_clusters=20, feature="concat", radius=None, min_points=1, length_cap=None),
+}
+
+
+@HOOKS.register_module()
+class ODRHook(HookBase):
+    """Offset distribution regularisation on the teacher's offsets (`side="student"`: the paper's layout ablation).
+
+    `prior`: "indoor", "outdoor", a file of tools/fit_prior.py, or "auto" = fitted without labels from `auto_scans` training
+    scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows linearly from 0
+    over so many steps after the offset loss is switched on, because ranks blow an untrained head's noise up to full length.
+    Further options as OffsetDistributionRegularization; `preset="paper"` is the literal method.
+    """
+
+    def __init__(
+        self,
+        prior="indoor",
+        side="teacher",
+        preset="default",
+        auto_scans=64,
+        auto_method="components",
+        auto_radius=0.08,
+        **options,
+    ):
+        options = _with_preset("ODRHook", ODR_PRESETS, preset, options)
+        self.prior = prior
+        self.side = side
+        self.auto_scans = auto_scans
+        self.auto_options = dict(method=auto_method, radius=auto_radius)
+        self.ramp_steps = options.pop("ramp_steps")
+        self.strength = options.pop("strength")
+        self.options = options
+
+    def before_train(self):
+        prior = self._fitted() if self.prior == "auto" else MagnitudePrior.load(self.prior)
+        self.trainer.logger.info(
+            f"ODR prior: {prior.source}, median {prior.quantiles[len(prior.quantiles) // 2]:.3f} m, "
+            f"99 % below {float(prior.quantile(torch.tensor(0.99))):.3f} m"
+        )
+        self.odr = OffsetDistributionRegularization(prior, strength=self.strength, **self.options)
+        self.model = pointins_model(self.trainer, "ODRHook")
+        self.model.add_regulariser(self.odr, self.side)
+
+    def before_step(self):
+        steps_on = self.model.step - self.model.warmup_steps + 1
+        ramp = min(1.0, max(0.0, steps_on / self.ramp_steps)) if self.ramp_steps else 1.0
+        self.odr.strength = self.strength * ramp
+        if self.trainer.writer is not None:
+            self.trainer.writer.add_scalar("params/odr_strength", self.odr.strength, self.model.step)
+
+    def _fitted(self) -> MagnitudePrior:
+        path = Path(self.trainer.cfg.save_path) / "prior.json"
+        if comm.is_main_process() and not (self.trainer.cfg.get("resume") and path.is_file()):
+            dataset = self.trainer.train_loader.dataset
+            self.trainer.logger.info(f"Fitting the offset prior from {min(self.auto_scans, len(dataset))} scans, without labels")
+            source = f"label-free ({self.auto_options['method']}) from {type(dataset).__name__}"
+            prior = fit_label_free(_coords(dataset, self.auto_scans), source, **self.auto_options)
+            prior.save(path)
+        comm.synchronize()
+        return MagnitudePrior.load(os.fspath(path))
+
+
+@HOOKS.register_module()
+class SCRHook(HookBase):
+    """Spatial clustering regularisation on the teacher's offsets, with a fresh k-means seed every step.
+
+    `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior is that
+    of an ODRHook, else `prior`. Other options as SpatialClusteringRegularization; `preset="paper"` is the literal method.
+    """
+
+    def __init__(self, side="teacher", preset="default", prior="indoor", **options):
+        options = _with_preset("SCRHook", SCR_PRESETS, preset, options)
+        self.side = side
+        self.prior = prior
+        self.length_cap = options.pop("length_cap")
+        self.scr = SpatialClusteringRegularization(**options)
+
+    def before_train(self):
+        self.model = pointins_model(self.trainer, "SCRHook")
+        if self.length_cap is not None:
+            self.scr.max_length = self.length_cap * float(self._prior().quantile(torch.tensor(0.999)))
+        self.scr.generator = torch.Generator(device=next(self.model.parameters()).device)
+        self.model.add_regulariser(self.scr, self.side)
+
+    def before_step(self):
+        # cuts differ from step to step and the network averages them; own generator: the host's stream stays as it is
+        self.scr.generator.manual_seed(hash((self.trainer.cfg.get("seed") or 0, comm.get_rank(), self.model.step)))
+
+    def _prior(self) -> MagnitudePrior:
+        installed = self.model.teacher_regularisers + self.model.student_regularisers
+        priors = [r.prior for r in installed if isinstance(r, OffsetDistributionRegularization)]
+        return priors[0] if priors else MagnitudePrior.load(self.prior)
+
+
+def _with_preset(hook: str, presets: dict, preset: str, options: dict) -> dict:
+    if preset not in presets:
+        raise ValueError(f"{hook} preset '{preset}' is unknown; expected one of {', '.join(presets)}")
+    return {**presets[preset], **options}
+
+
+def _coords(dataset, count: int):
+    """Coordinates of up to `count` scans, evenly spread over the dataset, thinned to one point per 4 cm."""
+    for index in np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int)):
+        coord = dataset.get_data(int(index))["coord"]
+        _, first = np.unique(np.floor(coord / 0.04).astype(np.int64), axis=0, return_index=True)
+        yield torch.from_numpy(coord[first]).float()

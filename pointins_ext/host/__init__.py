@@ -1,0 +1,30 @@
+"""The one door to whatever hosts the plug-in: Pointcept where it is importable, else the embedded host.
+
+`POINTINS_HOST=auto|pointcept|embedded` chooses. `NAME` and `REASON` say what was bound and why; every other name is the
+host's own registry, class or function.
+"""
+
+import importlib
+import os
+
+from pointins_ext.host import locate
+
+
+def _bind() -> tuple[str, str]:
+    wanted = os.environ.get("POINTINS_HOST", "auto")
+    if wanted not in ("auto", "pointcept", "embedded"):
+        raise ValueError(f"POINTINS_HOST is '{wanted}'; expected auto, pointcept or embedded")
+    if wanted == "embedded":
+        return "embedded", "POINTINS_HOST=embedded"
+    problem = locate.pointcept_problem()
+    if problem is None:
+        return "pointcept", f"found at {locate.pointcept_root()}"
+    if wanted == "pointcept":
+        raise ImportError(f"POINTINS_HOST=pointcept, but {problem}")
+    return "embedded", problem
+
+
+NAME, REASON = _bind()
+_names = importlib.import_module(f"pointins_ext.host.{NAME}_host")
+globals().update({name: getattr(_names, name) for name in _names.__all__})
+__all__ = ["NAME", "REASON", *_names.__all__]

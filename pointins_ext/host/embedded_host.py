@@ -1,0 +1,53 @@
+"""The embedded host, under the names that the plug-in uses."""
+
+import pointins_ext.embedded.point_transformer_v3m2_sonata  # noqa: F401
+from pointins_ext.embedded import comm
+from pointins_ext.embedded.config import Config
+from pointins_ext.embedded.dataset import DefaultDataset, point_collate_fn
+from pointins_ext.embedded.defaults import default_argument_parser, default_config_parser, default_setup
+from pointins_ext.embedded.hooks import HookBase
+from pointins_ext.embedded.launch import launch
+from pointins_ext.embedded.logger import get_root_logger
+from pointins_ext.embedded.modules import PointModel, PointModule
+from pointins_ext.embedded.registry import (
+    DATASETS,
+    HOOKS,
+    MODELS,
+    TRAINERS,
+    TRANSFORMS,
+    build_dataset,
+    build_model,
+)
+from pointins_ext.embedded.scheduler import CosineScheduler
+from pointins_ext.embedded.structure import Point, batch2offset, offset2batch, offset2bincount
+from pointins_ext.embedded.train import Trainer
+from pointins_ext.embedded.transform import Compose
+
+__all__ = [
+    "DATASETS",
+    "HOOKS",
+    "MODELS",
+    "TRAINERS",
+    "TRANSFORMS",
+    "Compose",
+    "Config",
+    "CosineScheduler",
+    "DefaultDataset",
+    "HookBase",
+    "Point",
+    "PointModel",
+    "PointModule",
+    "Trainer",
+    "batch2offset",
+    "build_dataset",
+    "build_model",
+    "comm",
+    "default_argument_parser",
+    "default_config_parser",
+    "default_setup",
+    "get_root_logger",
+    "launch",
+    "offset2batch",
+    "offset2bincount",
+    "point_collate_fn",
+]

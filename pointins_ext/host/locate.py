@@ -1,0 +1,36 @@
+"""Where Pointcept is, and what keeps it from being imported."""
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+# What the plug-in binds; importing them runs most of Pointcept, so a missing compiled part shows here.
+REQUIRED = ("pointcept.models", "pointcept.datasets", "pointcept.engines.hooks", "pointcept.engines.train")
+
+
+def pointcept_root() -> Path | None:
+    """Folder that holds the package `pointcept`: from POINTCEPT_ROOT, or where it is importable from."""
+    root = os.environ.get("POINTCEPT_ROOT")
+    if root:
+        return Path(root)
+    spec = importlib.util.find_spec("pointcept")
+    return Path(spec.submodule_search_locations[0]).parent if spec else None
+
+
+def pointcept_problem() -> str | None:
+    """Why Pointcept cannot be the host, in one line; None when it can. Puts POINTCEPT_ROOT on the import path."""
+    root = pointcept_root()
+    if root is None:
+        return "Pointcept is not installed and POINTCEPT_ROOT is not set"
+    if not (root / "pointcept").is_dir():
+        return f"POINTCEPT_ROOT={root} has no folder 'pointcept'; expected the root of a Pointcept checkout"
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    try:
+        for name in REQUIRED:
+            importlib.import_module(name)
+    except ImportError as error:
+        return f"Pointcept at {root} cannot be imported ({error})"
+    return None

@@ -1,0 +1,237 @@
+"""DOS-v1m1: distilling observable softmaps of Zipfian prototypes (AAAI 2026; METHOD 2)."""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+
+from pointins_ext.branch import match
+from pointins_ext.host import MODELS, CosineScheduler, Point, PointModel, build_model, comm, offset2batch
+from pointins_ext.models.sinkhorn import zipf_sinkhorn
+from pointins_ext.models.views import Pass, up_cast
+from pointins_ext.ops import segment_count, segment_rank
+
+
+class PrototypeHead(nn.Module):
+    """Projector and weight-normalised prototypes: features (N,C) to cosine similarities (N,K)."""
+
+    def __init__(self, in_channels: int, hidden_channels: int, embed_channels: int, num_prototypes: int):
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(in_channels, hidden_channels), nn.GELU(), nn.Linear(hidden_channels, embed_channels)
+        )
+        self.prototype = nn.Linear(embed_channels, num_prototypes, bias=False)
+        for layer in (self.mlp[0], self.mlp[2], self.prototype):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+        nn.init.zeros_(self.mlp[0].bias)
+        nn.init.zeros_(self.mlp[2].bias)
+
+    def forward(self, feat: torch.Tensor) -> torch.Tensor:
+        embedding = self.mlp(feat)
+        with torch.autocast(feat.device.type, enabled=False):
+            embedding = F.normalize(embedding.float(), dim=1)
+            return embedding @ F.normalize(self.prototype.weight.float(), dim=1).T
+
+
+@MODELS.register_module("DOS-v1m1")
+class DOS(PointModel):
+    """Student sees the unmasked points only and learns the teacher's softmaps over them, same view and cross view.
+
+    Views come in pairs (2b, 2b+1 of scene b) under `global_*`. Sizes are metres, ratios are of the training steps. Masks
+    are blocks of the integer grid, multiples of the loss stride, so that student voxels are a subset of teacher voxels.
+    """
+
+    def __init__(
+        self,
+        backbone,
+        head_in_channels,
+        head_hidden_channels=2048,
+        head_embed_channels=256,
+        head_num_prototypes=1024,
+        teacher_custom=None,
+        num_global_view=2,
+        mask_size_start=0.1,
+        mask_size_base=0.4,
+        mask_size_warmup_ratio=0.05,
+        mask_ratio_start=0.3,
+        mask_ratio_base=0.7,
+        mask_ratio_warmup_ratio=0.05,
+        teacher_temp_start=0.04,
+        teacher_temp_base=0.07,
+        teacher_temp_warmup_ratio=0.05,
+        student_temp=0.1,
+        zipf_exponent=1.3,
+        sinkhorn_iterations=3,
+        scope="batch",
+        momentum_base=0.994,
+        momentum_final=1.0,
+        up_cast_level=2,
+    ):
+        super().__init__()
+        if num_global_view != 2:
+            raise ValueError(f"DOS-v1m1: num_global_view is {num_global_view}; DOS distils between exactly 2 views")
+        if scope not in ("batch", "scene"):
+            raise ValueError(f"DOS-v1m1: scope is '{scope}'; expected 'batch' or 'scene'")
+        self.num_global_view = num_global_view
+        self.student_temp = student_temp
+        self.zipf_exponent = zipf_exponent
+        self.sinkhorn_iterations = sinkhorn_iterations
+        self.scope = scope
+        self.up_cast_level = up_cast_level
+        self.loss_stride = _loss_stride(backbone, up_cast_level)
+        # name -> start, base, final, share of the steps spent warming up
+        self.schedules = dict(
+            mask_size=(mask_size_start, mask_size_base, mask_size_base, mask_size_warmup_ratio),
+            mask_ratio=(mask_ratio_start, mask_ratio_base, mask_ratio_base, mask_ratio_warmup_ratio),
+            teacher_temp=(teacher_temp_start, teacher_temp_base, teacher_temp_base, teacher_temp_warmup_ratio),
+            momentum=(momentum_base, momentum_base, momentum_final, 0.0),
+        )
+        self.schedulers = {}
+        self.mask_size, self.mask_ratio = mask_size_start, mask_ratio_start
+        self.teacher_temp, self.momentum = teacher_temp_start, momentum_base
+
+        def networks(custom):
+            return nn.ModuleDict(
+                dict(
+                    backbone=build_model({**backbone, **custom}),
+                    semantic_head=PrototypeHead(
+                        head_in_channels, head_hidden_channels, head_embed_channels, head_num_prototypes
+                    ),
+                )
+            )
+
+        self.student = networks({})
+        self.teacher = networks(teacher_custom or {})
+        self.teacher.load_state_dict(self.student.state_dict())
+        self.teacher.requires_grad_(False)
+
+    # -- schedules and EMA ------------------------------------------------------------------------------------------
+
+    def before_train(self):
+        total = self.trainer.cfg.scheduler.total_steps
+        for name, (start, base, final, warmup) in self.schedules.items():
+            self.schedulers[name] = CosineScheduler(
+                start_value=start,
+                base_value=base,
+                final_value=final,
+                warmup_iters=int(total * warmup),
+                total_iters=total,
+            )
+            self.schedulers[name].iter = self.trainer.start_epoch * len(self.trainer.train_loader)
+
+    def before_step(self):
+        for name, scheduler in self.schedulers.items():
+            setattr(self, name, float(scheduler.step()))
+            if self.trainer.writer is not None:
+                self.trainer.writer.add_scalar(f"params/{name}", getattr(self, name), scheduler.iter)
+
+    @torch.no_grad()
+    def after_step(self):
+        teacher, student = list(self.teacher.parameters()), list(self.student.parameters())
+        torch._foreach_mul_(teacher, self.momentum)
+        torch._foreach_add_(teacher, student, alpha=1 - self.momentum)
+
+    # -- one step ---------------------------------------------------------------------------------------------------
+
+    def forward(self, data_dict, return_point=False):
+        if return_point:
+            return dict(point=self.teacher.backbone(data_dict))
+        views = self._views(data_dict)
+        visible = self.visible_mask(views["grid_coord"], views["batch"], float(views["grid_size"]))
+        observed = {key: value if key == "grid_size" else value[visible] for key, value in views.items()}
+
+        with torch.no_grad():
+            teacher = up_cast(self.teacher.backbone(Point(views)), self.up_cast_level)
+            teacher_similarity = self.teacher.semantic_head(teacher.feat)
+        student = up_cast(self.student.backbone(Point(observed)), self.up_cast_level)
+        student_similarity = self.student.semantic_head(student.feat)
+
+        same = match(student.origin_coord, student.view, teacher.origin_coord, teacher.view, teacher.voxel)
+        cross = match(student.origin_coord, student.view ^ 1, teacher.origin_coord, teacher.view, teacher.voxel)
+        same_loss, softmap = self.softmap_loss(student_similarity, teacher_similarity, student.view, same)
+        cross_loss, _ = self.softmap_loss(student_similarity, teacher_similarity, student.view, cross)
+        result = dict(
+            same_loss=same_loss.detach(),
+            cross_loss=cross_loss.detach(),
+            softmap_entropy=_column_entropy(softmap),
+            prototype_perplexity=_perplexity(teacher_similarity),
+        )
+        if comm.get_world_size() > 1:
+            for value in result.values():
+                dist.all_reduce(value.div_(comm.get_world_size()))
+        return dict(loss=0.5 * same_loss + 0.5 * cross_loss, **result)
+
+    def visible_mask(self, grid_coord: torch.Tensor, view: torch.Tensor, grid_size: float) -> torch.Tensor:
+        """(N,) bool: points outside the masked blocks; the share `mask_ratio` of each view's blocks is masked."""
+        cells = max(1, round(self.mask_size / grid_size / self.loss_stride)) * self.loss_stride
+        block = torch.cat([view[:, None], grid_coord // cells], dim=1)
+        block, member = block.unique(dim=0, return_inverse=True)
+        num_views = int(view.max()) + 1
+        rank = segment_rank(torch.rand(len(block), device=view.device), block[:, 0], num_views)
+        # at least one block of a view stays, else its student would see nothing
+        masked = (segment_count(block[:, 0], num_views) * self.mask_ratio).floor()
+        masked = masked.minimum(segment_count(block[:, 0], num_views) - 1)
+        return (rank > masked[block[:, 0]])[member]
+
+    def softmap_loss(
+        self,
+        student_similarity: torch.Tensor,
+        teacher_similarity: torch.Tensor,
+        view: torch.Tensor,
+        index: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sum over the two view indices of mean_k KL(teacher softmap || student softmap), and the last softmap (METHOD 2.2).
+
+        `index` (M,) is the teacher voxel of every student voxel (-1: none, left out).
+        """
+        group = view % 2 if self.scope == "batch" else view
+        num_groups = 2 if self.scope == "batch" else int(view.max()) + 1
+        loss, target = student_similarity.sum() * 0.0, teacher_similarity[:0]
+        for g in range(num_groups):
+            matched = ((group == g) & (index >= 0)).nonzero().squeeze(1)
+            if len(matched) == 0:
+                continue
+            target = zipf_sinkhorn(
+                teacher_similarity[index[matched]], self.teacher_temp, self.zipf_exponent, self.sinkhorn_iterations
+            )
+            prediction = F.log_softmax(student_similarity[matched] / self.student_temp, dim=0)
+            divergence = F.kl_div(prediction, target, reduction="sum") / target.shape[1]
+            loss = loss + divergence * (2 / num_groups)
+        return loss, target
+
+    def _views(self, data_dict) -> dict:
+        grid_size = data_dict["grid_size"].flatten()[0]
+        view = offset2batch(data_dict["global_offset"])
+        coord = data_dict["global_coord"]
+        return dict(
+            feat=data_dict["global_feat"],
+            coord=coord,
+            origin_coord=data_dict["global_origin_coord"],
+            batch=view,
+            grid_coord=_grid_coord(coord, view, grid_size),
+            grid_size=grid_size,
+        )
+
+
+def _grid_coord(coord: torch.Tensor, view: torch.Tensor, grid_size: torch.Tensor) -> torch.Tensor:
+    """Integer cells from each view's own corner; student and teacher must share them, so they are computed once."""
+    corner = torch.stack([coord[view == v].amin(0) for v in range(int(view.max()) + 1)])
+    return ((coord - corner[view]) / grid_size).floor().int()
+
+
+def _loss_stride(backbone: dict, up_cast_level: int) -> int:
+    stride = backbone.get("stride", (2, 2, 2, 2))
+    factor = 1
+    for s in stride[: len(stride) - up_cast_level]:
+        factor *= s
+    return factor
+
+
+def _column_entropy(softmap: torch.Tensor) -> torch.Tensor:
+    return torch.special.entr(softmap).sum(0).mean() if len(softmap) else softmap.new_zeros(())
+
+
+def _perplexity(similarity: torch.Tensor) -> torch.Tensor:
+    """exp(entropy) of the histogram of winning prototypes: how many are in use."""
+    usage = torch.bincount(similarity.argmax(1), minlength=similarity.shape[1]).float()
+    return torch.special.entr(usage / usage.sum()).sum().exp()

@@ -1,0 +1,40 @@
+"""What a backbone pass leaves at the loss resolution, in a form that no host overwrites."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Up-cast output of one backbone pass: N loss voxels of all its views."""
+
+    feat: torch.Tensor  # (N, C), finest stage first
+    stage_channels: tuple[int, ...]
+    coord: torch.Tensor  # (N, 3) augmented, metres
+    origin_coord: torch.Tensor  # (N, 3) scene, metres
+    grid_coord: torch.Tensor  # (N, 3) integer cell at the loss stride
+    view: torch.Tensor  # (N,) long
+    voxel: float  # edge of a loss voxel, metres
+
+
+def up_cast(point, levels: int) -> Pass:
+    """Carry coarse features `levels` stages up and concatenate, leaving `point` and its pooling chain as they are."""
+    feats = [point.feat]
+    for _ in range(levels):
+        if "pooling_parent" not in point.keys():
+            raise ValueError(
+                f"up_cast_level is {levels}, but the backbone has fewer pooling stages or is not traceable=True"
+            )
+        inverse, point = point.pooling_inverse, point.pooling_parent
+        feats = [point.feat] + [feat[inverse] for feat in feats]
+    channels = tuple(feat.shape[1] for feat in feats)
+    return Pass(
+        feat=torch.cat(feats, dim=1),
+        stage_channels=channels,
+        coord=point.coord.float(),
+        origin_coord=point.origin_coord.float(),
+        grid_coord=point.grid_coord,
+        view=point.batch,
+        voxel=float(point.grid_size),
+    )
