@@ -3,9 +3,11 @@
 import torch
 
 from pointins_ext.branch.targets import OffsetField
+from pointins_ext.datasets.rooms import generate_room
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase
-from pointins_ext.ops import segment_count
+from pointins_ext.inference import Predictor
+from pointins_ext.ops import segment_count, segment_mean
 
 
 @HOOKS.register_module()
@@ -25,8 +27,6 @@ class OffsetMonitor(HookBase):
         self.model = pointins_model(self.trainer, "OffsetMonitor")
         self.canary = None
         if self.canary_seed is not None:
-            from pointins_ext.datasets.rooms import generate_room  # the rooms are needed by this hook alone
-
             self.canary = generate_room(self.canary_seed)
 
     def after_step(self):
@@ -35,8 +35,6 @@ class OffsetMonitor(HookBase):
         raw, target = self.model.teacher_field, self.model.target_field
         self.latest = {f"offset/{name}": value for name, value in offset_statistics(raw, target).items()}
         if self.canary is not None:
-            from pointins_ext.inference import Predictor
-
             predictor = Predictor.from_config(self.model.teacher, self.trainer.cfg)
             self.latest |= {f"canary/{k}": v for k, v in canary_statistics(predictor, self.canary).items()}
         self._write()
@@ -88,8 +86,6 @@ def canary_statistics(predictor, scene) -> dict[str, float]:
 
 def offset_accuracy(offset: torch.Tensor, coord: torch.Tensor, instance: torch.Tensor) -> dict[str, float]:
     """Cosine and error of `offset` (N,3) against the centroids of `instance` (N,), -1 = none."""
-    from pointins_ext.ops import segment_mean
-
     member = instance >= 0
     coord, offset = coord[member].float(), offset[member].cpu()
     _, group = instance[member].unique(return_inverse=True)

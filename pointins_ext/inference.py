@@ -1,0 +1,226 @@
+"""Offsets and instances of one scan from a pretrained checkpoint, without any label."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pointins_ext.branch import OffsetField
+from pointins_ext.evaluation.label_free import cluster_offsets, voxelise
+from pointins_ext.host import Config, build_model
+from pointins_ext.models.views import up_cast
+from pointins_ext.ops import estimate_normals, neighbours, segment_mean
+
+# Components of the shifted points: two voxels of the finest level. Offsets that are half long enough need a small radius.
+RADIUS_VOXELS = 2.0
+MIN_VOXELS = 50
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one scan; V voxels at the finest level, N raw points, metres of the scan."""
+
+    coord: np.ndarray  # (V, 3) one raw point for each voxel
+    offset: np.ndarray  # (V, 3) towards the instance centre
+    feat: np.ndarray  # (V, C) up-cast features, finest stage first
+    stage_channels: tuple[int, ...]
+    nearest: np.ndarray  # (N,) voxel of every raw point
+    voxel: float  # edge of a voxel
+
+    @property
+    def fine_feat(self) -> np.ndarray:
+        """(V, C0) the slice that belongs to the loss resolution."""
+        return self.feat[:, : self.stage_channels[0]]
+
+    def raw_offset(self) -> torch.Tensor:
+        """(N, 3) offsets of the raw points: those of their nearest voxels."""
+        return torch.from_numpy(self.offset[self.nearest])
+
+    def instances(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> np.ndarray:
+        """(N,) instance of every raw point, -1 = none: components of the shifted voxels, joined up to `radius` metres."""
+        label = cluster_offsets(self.coord, self.offset, radius or RADIUS_VOXELS * self.voxel, min_points)
+        return label[self.nearest]
+
+
+class Predictor:
+    """Runs backbone and offset head over whole scans, prepared as in training but without augmentation.
+
+    `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, metres; `scale`: metres of the
+    scan to metres of the network; `feat_keys`: the channels the backbone was trained on.
+    """
+
+    def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0):
+        self.networks = networks
+        self.grid_size = grid_size
+        self.feat_keys = tuple(feat_keys)
+        self.up_cast_level = up_cast_level
+        self.scale = scale
+
+    @classmethod
+    def from_config(cls, networks, cfg, scale: float | None = None) -> "Predictor":
+        """Settings of a pretraining config: grid and channels from its transforms, levels from its model."""
+        transform = cfg.data.train.transform
+        sample = next(t for t in transform if t["type"] == "GridSample")
+        collect = next(t for t in transform if t["type"] == "Collect")
+        keys = [key.removeprefix("global_") for key in collect["global_feat_keys"]]
+        level = cfg.model.pretrainer.get("up_cast_level", 2)
+        return cls(networks, sample["grid_size"], keys, level, scale or cfg.data.train.get("scale", 1.0))
+
+    def __call__(self, scene: dict) -> Prediction:
+        """Prediction for a scene with `coord` (N,3), metres, and what `feat_keys` needs; normals are estimated if missing."""
+        raw, kept, views, inverse, offset = self._forward(scene)
+        one_scan = (torch.zeros(len(raw), dtype=torch.long), torch.zeros(len(kept), dtype=torch.long))
+        nearest = neighbours(raw, raw[kept], *one_scan, 1, None).squeeze(1)
+        return Prediction(
+            coord=raw[kept].numpy(),
+            offset=offset[inverse].cpu().numpy() / self.scale,
+            feat=views.feat[inverse].cpu().numpy(),
+            stage_channels=views.stage_channels,
+            nearest=nearest.numpy(),
+            voxel=self.grid_size / self.scale,
+        )
+
+    def field(self, scene: dict) -> tuple[OffsetField, torch.Tensor]:
+        """Teacher field of a whole scene at the loss resolution, metres of the network, and the loss voxel of every raw point.
+
+        This is what ODR and SCR see in training, but for crops and augmentation.
+        """
+        raw, kept, views, inverse, offset = self._forward(scene)
+        coord = raw.to(views.coord) * self.scale
+        one_scan = (torch.zeros_like(coord[:, 0], dtype=torch.long), torch.zeros_like(views.view))
+        field = OffsetField(
+            coord=views.origin_coord,
+            feat=views.feat,
+            stage_channels=views.stage_channels,
+            offset=offset,
+            view=views.view,
+            valid=torch.ones_like(views.view, dtype=torch.bool),
+            scene=views.view,
+            voxel=views.voxel,
+        )
+        return field, neighbours(coord, views.origin_coord, *one_scan, 1, None).squeeze(1)
+
+    @torch.no_grad()
+    def _forward(self, scene: dict):
+        device = next(self.networks.parameters()).device
+        raw = torch.as_tensor(np.asarray(scene["coord"]), dtype=torch.float32)
+        kept = torch.from_numpy(voxelise(raw.numpy() * self.scale, self.grid_size))
+        scaled = raw[kept] * self.scale
+        coord = scaled - _center(scaled)
+        batch = dict(
+            coord=coord,
+            origin_coord=scaled,
+            grid_coord=((coord - coord.amin(0)) / self.grid_size).floor().int(),
+            grid_size=torch.tensor(self.grid_size),
+            feat=torch.cat([self._channel(key, scene, kept, coord) for key in self.feat_keys], dim=1),
+            offset=torch.tensor([len(coord)]),
+        )
+        batch = {key: value.to(device) for key, value in batch.items()}
+        was_training = self.networks.training
+        self.networks.eval()
+        # the backbone draws its serialisation orders: the same scan must give the same answer and leave the stream alone
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            views, inverse = _to_loss_level(self.networks.backbone(batch), self.up_cast_level)
+        offset = self.networks.offset_head(views.feat)
+        self.networks.train(was_training)
+        return raw, kept, views, inverse, offset
+
+    def _channel(self, key: str, scene: dict, kept: torch.Tensor, coord: torch.Tensor) -> torch.Tensor:
+        if key == "coord":
+            return coord
+        if key == "color":
+            color = scene.get("color")
+            return torch.zeros_like(coord) if color is None else _rows(color, kept) / 127.5 - 1
+        if key == "normal" and scene.get("normal") is None:
+            return torch.as_tensor(estimate_normals(coord), dtype=torch.float32)
+        if scene.get(key) is None:
+            raise ValueError(f"the checkpoint needs '{key}' for every point; the scan has {', '.join(sorted(scene))}")
+        return _rows(scene[key], kept).reshape(len(kept), -1)
+
+
+def load_predictor(weight: str | os.PathLike, network: str = "teacher", device=None, grid_size: float | None = None):
+    """Predictor from a pretraining checkpoint that carries its config.
+
+    `network`: "teacher" or "student"; `grid_size`: voxel of the scans, metres; coordinates are scaled so that it becomes the
+    network's. Raises FileNotFoundError or ValueError for a missing, broken or foreign checkpoint.
+    """
+    checkpoint = read_checkpoint(weight)
+    cfg = Config(checkpoint["config"])
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model = build_model(cfg.model)
+    state = {key.removeprefix("module."): value for key, value in checkpoint["state_dict"].items()}
+    model.load_state_dict(state)
+    networks = getattr(model, network).to(device).eval()
+    predictor = Predictor.from_config(networks, cfg)
+    if grid_size is not None:
+        predictor.scale = predictor.grid_size / grid_size
+    return predictor
+
+
+def read_checkpoint(weight: str | os.PathLike) -> dict:
+    """Contents of a checkpoint file, tensors on the CPU; refuses anything but plain data."""
+    path = Path(weight)
+    if not path.is_file():
+        raise FileNotFoundError(f"weight '{weight}' is not a file; expected a checkpoint such as exp/.../model/model_last.pth")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path}: not a readable checkpoint, truncated or of another kind ({error})") from error
+    missing = {"state_dict", "config"} - set(checkpoint)
+    if missing or not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in checkpoint["state_dict"]):
+        found = ", ".join(sorted(checkpoint)) if missing else "a state_dict without offset_head"
+        raise ValueError(f"{path}: not a PointINS pretraining checkpoint: expected state_dict and config, found {found}")
+    return checkpoint
+
+
+def _to_loss_level(point, levels: int):
+    """Up-cast pass, and for every input voxel its loss voxel."""
+    views = up_cast(point, levels)
+    for _ in range(levels):
+        point = point.pooling_parent
+    inverse = None
+    while "pooling_parent" in point.keys():
+        # the stage's own inverse sends its parent's points to it
+        inverse = point.pooling_inverse if inverse is None else inverse[point.pooling_inverse]
+        point = point.pooling_parent
+    if inverse is None:
+        inverse = torch.arange(len(views.feat), device=views.feat.device)
+    return views, inverse
+
+
+def _center(coord: torch.Tensor) -> torch.Tensor:
+    """The origin that CenterShift(apply_z=True) picks: middle of the box, floor level."""
+    low, high = coord.amin(0), coord.amax(0)
+    return torch.stack([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+
+
+def _rows(value, kept: torch.Tensor) -> torch.Tensor:
+    return torch.as_tensor(np.asarray(value), dtype=torch.float32)[kept]
+
+
+def segment(coord, color=None, normal=None, weight=None, grid_size=None, radius=None, min_points=MIN_VOXELS, **channels):
+    """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centres (I, 3) in metres.
+
+    `coord` (N,3) metres, optional `color` (N,3) 0..255, `normal` (N,3); `weight`: a PointINS checkpoint or a `Predictor`;
+    `grid_size`: voxel of this scan in metres (default: as in training); `radius`, `min_points`: clustering of shifted voxels.
+    """
+    if weight is None:
+        raise ValueError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
+    from pointins_ext.datasets.readers import check_scan
+
+    scene = dict(coord=np.asarray(coord, dtype=np.float32), color=color, normal=normal, **channels)
+    scene = {key: np.asarray(value) for key, value in scene.items() if value is not None}
+    check_scan(scene, "segment")
+    predictor = weight if isinstance(weight, Predictor) else load_predictor(weight, grid_size=grid_size)
+    instance = predictor(scene).instances(radius, min_points)
+    return instance, instance_centers(scene["coord"], instance)
+
+
+def instance_centers(coord: np.ndarray, instance: np.ndarray) -> np.ndarray:
+    """(I, 3) centroids of the points `coord` (N,3) of instances 0..I-1; `instance` (N,), -1 = none."""
+    member = torch.from_numpy(instance >= 0)
+    label = torch.from_numpy(instance)[member]
+    return segment_mean(torch.from_numpy(coord)[member], label, int(instance.max(initial=-1)) + 1).numpy()

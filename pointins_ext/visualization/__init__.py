@@ -1,0 +1,15 @@
+"""Pictures of point-cloud instances without a display, and the HTML report of a run."""
+
+from .figure import instances_figure, panel
+from .render import Camera, instance_colors, match_colors, render_points
+from .report import write_report
+
+__all__ = [
+    "Camera",
+    "instance_colors",
+    "instances_figure",
+    "match_colors",
+    "panel",
+    "render_points",
+    "write_report",
+]

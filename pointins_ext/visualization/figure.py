@@ -1,0 +1,117 @@
+"""Figures of rendered scenes, written as PNG through matplotlib's off-screen canvas."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from .render import Camera, instance_colors, match_colors, render_points, visible_points
+
+PIXELS_PER_INCH = 150
+VIEW_SIZE = (720, 900)
+ARROW_CELL = 32  # pixels; one arrow per cell of this size
+FADED = 0.22  # how much of its colour a point keeps under the arrows
+
+
+def panel(images, titles, columns, path):
+    """Writes images, (H, W, 3) uint8 each, under their titles in a grid of `columns`; returns the path.
+
+    Raises ValueError where the number of titles differs from that of the images.
+    """
+    if len(images) != len(titles) or not images:
+        raise ValueError(f"panel got {len(images)} images and {len(titles)} titles, expected equally many, at least 1")
+    figure, axes = _grid(-(-len(images) // columns), columns, np.shape(images[0]))
+    for axis, image, title in zip(axes, images, titles, strict=False):
+        axis.imshow(image)
+        axis.set_title(title, fontsize=11)
+    return _save(figure, path)
+
+
+def instances_figure(scenes, path, azimuth=45.0, elevation=38.0, point_size=5):
+    """Writes one row a scene: scan, predicted instances, true instances, arrows to the predicted centres.
+
+    A scene has coord (N, 3) metres, color (N, 3) 0..255, predicted (N,) and instance (N,) ids, -1 = none, and offset
+    (N, 3) metres to the predicted centre; name is optional. Predicted instances wear the colour of the true one that
+    they overlap most. Returns the path. Raises ValueError for no scene and KeyError for a missing entry.
+    """
+    if not scenes:
+        raise ValueError("instances_figure got no scene, expected at least 1")
+    for i, scene in enumerate(scenes):
+        missing = {"coord", "color", "predicted", "instance", "offset"} - set(scene)
+        if missing:
+            raise KeyError(f"scene {i} ({scene.get('name', 'unnamed')}) lacks {', '.join(sorted(missing))}")
+    figure, axes = _grid(len(scenes), 4, VIEW_SIZE)
+    for row, scene in zip(axes.reshape(-1, 4), scenes, strict=True):
+        _scene_row(row, scene, azimuth, elevation, point_size)
+    return _save(figure, path)
+
+
+def _scene_row(axes, scene, azimuth, elevation, point_size):
+    coord, truth = scene["coord"], np.asarray(scene["instance"])
+    predicted = match_colors(scene["predicted"], truth)
+    camera = Camera.fit(coord, VIEW_SIZE, azimuth, elevation)
+    painted = instance_colors(predicted)
+    pale = 255 - FADED * (255 - painted.astype(float))
+    views = (
+        (scene["color"], f"Scan {scene.get('name', '')}".strip()),
+        (painted, f"Predicted: {_count(predicted)} instances"),
+        (instance_colors(truth), f"Truth: {_count(truth)} instances"),
+        (pale, "Offsets to the predicted centres"),
+    )
+    for axis, (color, title) in zip(axes, views, strict=True):
+        axis.imshow(render_points(coord, color, point_size=point_size, camera=camera))
+        axis.set_title(title, fontsize=11)
+    _arrows(axes[3], scene, predicted, painted, camera, point_size)
+
+
+def _arrows(axis, scene, predicted, painted, camera, point_size):
+    shown = visible_points(scene["coord"], camera, point_size)
+    half = ARROW_CELL // 2
+    index = shown[half::ARROW_CELL, half::ARROW_CELL].ravel()
+    index = index[index >= 0]
+    index = index[predicted[index] >= 0]
+    start = camera.project(scene["coord"][index])[0]
+    end = camera.project(scene["coord"][index] + scene["offset"][index])[0]
+    axis.quiver(
+        *start.T,
+        *(end - start).T,
+        color=painted[index] * 0.8 / 255,
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        width=0.0035,
+        headwidth=4.5,
+        headlength=5,
+        headaxislength=4.5,
+    )
+    axis.set_xlim(0, camera.size[1])
+    axis.set_ylim(camera.size[0], 0)
+
+
+def _count(ids):
+    return len(np.unique(ids[ids >= 0]))
+
+
+def _grid(rows, columns, shape):
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install pointins_ext[viz]") from error
+    width = 4.2
+    height = width * shape[0] / shape[1] + 0.35
+    figure = Figure(figsize=(columns * width, rows * height), dpi=PIXELS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.axis("off")
+    return figure, axes
+
+
+def _save(figure, path):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.png")
+    figure.savefig(partial, format="png", facecolor="white")
+    os.replace(partial, path)
+    return path
