@@ -1,0 +1,148 @@
+"""Any folder of real scans as a dataset: point-cloud files or scene folders, with or without colours and normals."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from pointins_ext import ops
+from pointins_ext.datasets.readers import READERS, read_scan
+from pointins_ext.host import DATASETS, DefaultDataset, comm
+
+GREY = 127.5
+MAX_NORMAL_POINTS = 200_000  # more are thinned first: some seconds instead of minutes on one core
+
+
+@DATASETS.register_module()
+class ScanDataset(DefaultDataset):
+    """Every scan below `data_root`: files that `read_scan` knows and folders with coord.npy, found recursively.
+
+    split: None for all, or the name or names of subfolders of `data_root`. scale: coordinates are multiplied by it, so
+    that small things get room size and every metric default keeps its meaning (4 cm cells on a 5 mm grid: 8).
+    Missing colours become grey, missing normals are estimated, missing labels are -1. cache: all scans are prepared at
+    construction and kept in memory, so that forked workers inherit them; set it wherever normals are estimated.
+    `coord / scale + coord_shift` are the file's coordinates. Every scan is read and checked at construction:
+    FileNotFoundError where there is none, ValueError naming the file that is unfit, see `check_scan`.
+    """
+
+    def __init__(
+        self,
+        data_root,
+        split=None,
+        scale=1.0,
+        transform=None,
+        test_mode=False,
+        test_cfg=None,
+        cache=False,
+        ignore_index=-1,
+        loop=1,
+    ):
+        if not scale > 0:
+            raise ValueError(f"ScanDataset: scale is {scale}, expected a positive factor")
+        self.scale = scale
+        super().__init__(
+            split=split,
+            data_root=data_root,
+            transform=transform,
+            test_mode=test_mode,
+            test_cfg=test_cfg,
+            ignore_index=ignore_index,
+            loop=loop,
+        )
+        self.names = self._names()
+        verb = "preparing" if cache else "checking"
+        progress = tqdm(self.data_list, desc=f"{verb} scans", unit="scan", disable=not comm.is_main_process())
+        self.scenes = {}
+        for path in progress:
+            scan = read_scan(path)
+            if cache:
+                self.scenes[path] = prepare_scan(scan, self.scale)
+
+    def get_data_list(self):
+        splits = [self.split] if isinstance(self.split, str) else self.split
+        folders = [Path(self.data_root)] if splits is None else [Path(self.data_root, split) for split in splits]
+        data_list = []
+        for folder in folders:
+            found = find_scans(folder)
+            if not found:
+                state = "has no scans" if folder.exists() else "does not exist"
+                raise FileNotFoundError(
+                    f"{folder} {state}; expected {' '.join(READERS)} files or folders with coord.npy, at any depth; "
+                    f"check data_root={str(self.data_root)!r} and split={self.split!r}"
+                )
+            data_list += found
+        return data_list
+
+    def get_data(self, idx):
+        path = self.data_list[idx % len(self.data_list)]
+        scene = self.scenes[path] if path in self.scenes else prepare_scan(read_scan(path), self.scale)
+        # Pointcept's transforms write into the arrays that they are given
+        scene = {key: value.copy() for key, value in scene.items()}
+        return dict(scene, name=self.get_data_name(idx), split=self.get_split_name(idx))
+
+    def get_data_name(self, idx):
+        return self.names[idx % len(self.data_list)]
+
+    def get_split_name(self, idx):
+        return Path(self.data_list[idx % len(self.data_list)]).parent.name
+
+    def _names(self):
+        """Paths below the root, joined by "_", without the suffix where that leaves them distinct."""
+        full = ["_".join(self._relative(path).parts) for path in self.data_list]
+        short = [
+            name if Path(path).is_dir() else Path(name).stem for name, path in zip(full, self.data_list, strict=True)
+        ]
+        count = Counter(short)
+        return [brief if count[brief] == 1 else name for brief, name in zip(short, full, strict=True)]
+
+    def _relative(self, path):
+        path, root = Path(path), Path(self.data_root)
+        return Path(path.resolve().name) if path == root else path.relative_to(root)
+
+
+def find_scans(root):
+    """Sorted paths of all scans at or below `root`: scene folders (coord.npy) and files of a known format."""
+    root = Path(root)
+    if root.is_file():
+        return [str(root)] if root.suffix.lower() in READERS else []
+    scans = []
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        if "coord.npy" in files:
+            subfolders.clear()
+            scans.append(folder)
+            continue
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        known = [name for name in files if Path(name).suffix.lower() in READERS and not name.startswith(".")]
+        scans += [os.path.join(folder, name) for name in known]
+    return sorted(scans)
+
+
+def prepare_scan(scene, scale=1.0):
+    """A scene from `read_scan` with scaled coordinates and every key that training reads: color, normal, labels."""
+    scene = dict(scene, coord=scene["coord"] * np.float32(scale))
+    number = len(scene["coord"])
+    if "color" not in scene:
+        scene["color"] = np.full((number, 3), GREY, np.float32)
+    if "normal" not in scene:
+        scene["normal"] = scan_normals(scene["coord"])
+    for key in ("segment", "instance"):
+        scene.setdefault(key, np.full(number, -1, np.int32))
+    return scene
+
+
+def scan_normals(coord, max_points=MAX_NORMAL_POINTS):
+    """Unit normals (N, 3) float32 of coord (N, 3); above `max_points` those of the cell's representative point.
+
+    The cells start at 1/2000 of the scan's extent and double until at most `max_points` are occupied.
+    """
+    index, inverse = np.arange(len(coord)), slice(None)
+    low, cell = coord.min(axis=0), max(float(np.ptp(coord, axis=0).max()), 1e-6) / 2000
+    while len(index) > max_points:
+        key = np.ravel_multi_index(((coord - low) / cell).astype(np.int64).T, (2**20,) * 3)
+        _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
+        cell *= 2
+    normal = ops.estimate_normals(torch.from_numpy(coord[index]))
+    return normal.numpy()[inverse].astype(np.float32)

@@ -1,0 +1,57 @@
+"""Start the processes of a run: in place, by spawning, or as torchrun started us."""
+
+import os
+import socket
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from pointins_ext.embedded import comm
+
+TIMEOUT = timedelta(minutes=60)
+
+
+def launch(main_func, num_gpus_per_machine, num_machines=1, machine_rank=0, dist_url="auto", cfg=()):
+    """Run main_func(*cfg) in every process of the run; NCCL on GPUs, gloo without.
+
+    torchrun's variables decide where present; else `num_gpus_per_machine` processes are spawned, and a world of one (or
+    zero) GPU stays in this process. ValueError for more GPUs than there are and for several machines without a url.
+    """
+    if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+        return _run(main_func, int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", cfg)
+    if torch.cuda.is_available() and num_gpus_per_machine > torch.cuda.device_count():
+        raise ValueError(f"{num_gpus_per_machine} GPUs asked, {torch.cuda.device_count()} found; lower -g / --num-gpus")
+    world_size = num_machines * num_gpus_per_machine
+    if world_size <= 1:
+        return main_func(*cfg)
+    if dist_url == "auto":
+        if num_machines > 1:
+            raise ValueError("several machines need the address of machine 0: --dist-url tcp://HOST:PORT")
+        dist_url = f"tcp://127.0.0.1:{_free_port()}"
+    args = (main_func, num_gpus_per_machine, machine_rank, world_size, dist_url, cfg)
+    mp.spawn(_spawned, args=args, nprocs=num_gpus_per_machine)
+
+
+def _spawned(local_rank, main_func, num_gpus_per_machine, machine_rank, world_size, dist_url, cfg):
+    os.environ["LOCAL_RANK"] = str(local_rank)
+    _run(main_func, machine_rank * num_gpus_per_machine + local_rank, world_size, dist_url, cfg)
+
+
+def _run(main_func, rank, world_size, dist_url, cfg):
+    if world_size == 1:
+        return main_func(*cfg)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, dist_url, world_size=world_size, rank=rank, timeout=TIMEOUT)
+    comm.synchronize()
+    main_func(*cfg)
+    dist.destroy_process_group()
+
+
+def _free_port():
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        return connection.getsockname()[1]

@@ -1,0 +1,282 @@
+"""The training loop."""
+
+import math
+import os
+import traceback
+import weakref
+from functools import partial
+
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
+from torch.utils.tensorboard import SummaryWriter
+
+from pointins_ext.embedded import comm
+from pointins_ext.embedded.dataset import point_collate_fn
+from pointins_ext.embedded.defaults import create_ddp_model
+from pointins_ext.embedded.env import seed_worker, set_rng_state
+from pointins_ext.embedded.events import EventStorage
+from pointins_ext.embedded.logger import FILE_ONLY, get_root_logger
+from pointins_ext.embedded.optimizer import build_optimizer
+from pointins_ext.embedded.registry import HOOKS, TRAINERS, build_dataset, build_model
+from pointins_ext.embedded.scheduler import build_scheduler
+
+AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
+
+
+class TrainerBase:
+    """Epochs, steps and hooks; a subclass gives `run_step` and the loaders."""
+
+    def __init__(self):
+        self.hooks = []
+        self.model = None
+        self.epoch = self.start_epoch = self.max_epoch = 0
+        self.comm_info = {}
+        self.storage = EventStorage()
+        self.writer = None
+        self.train_loader = ()
+
+    def register_hooks(self, hooks):
+        """Build the hooks of the config; each sees the trainer through a weak proxy."""
+        for cfg in hooks:
+            hook = HOOKS.build(cfg)
+            hook.trainer = weakref.proxy(self)
+            self.hooks.append(hook)
+
+    def train(self):
+        """Run from `start_epoch` to `max_epoch`; `comm_info` carries iter, input_dict and model_output_dict."""
+        self.before_train()
+        for epoch in range(self.start_epoch, self.max_epoch):
+            self.epoch = epoch
+            self.before_epoch()
+            for step, batch in enumerate(self.train_loader):
+                self.comm_info.update(iter=step, input_dict=batch)
+                self._call("before_step")
+                self.run_step()
+                self._call("after_step")
+            self.after_epoch()
+        self.after_train()
+
+    def before_train(self):
+        self._call("before_train")
+
+    def before_epoch(self):
+        self._call("before_epoch")
+
+    def run_step(self):
+        raise NotImplementedError
+
+    def after_epoch(self):
+        self._call("after_epoch")
+        self.storage.reset_histories()
+
+    def after_train(self):
+        comm.synchronize()
+        self._call("after_train")
+        if self.writer is not None:
+            self.writer.close()
+
+    def _call(self, event):
+        for hook in self.hooks:
+            getattr(hook, event)()
+
+
+@TRAINERS.register_module("DefaultTrainer")
+class Trainer(TrainerBase):
+    """Pointcept's default trainer on any device: gradient accumulation, AMP, clipping, DDP, exact resume."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.cfg = cfg
+        self.max_epoch = cfg.eval_epoch
+        self.best_metric_value = -math.inf
+        self.device = torch.device("cuda", comm.get_local_rank()) if torch.cuda.is_available() else torch.device("cpu")
+        log_file = os.path.join(cfg.save_path, "train.log")
+        self.logger = get_root_logger(log_file, file_mode="a" if cfg.resume else "w")
+        self.logger.info(f"Save path: {cfg.save_path}, device: {self.device}, processes: {comm.get_world_size()}")
+        self.logger.info(f"Config:\n{cfg.pretty_text}", extra=FILE_ONLY)
+        self.model = self.build_model()
+        self.writer = SummaryWriter(cfg.save_path) if comm.is_main_process() else None
+        self.train_loader = self.build_train_loader()
+        self.val_loader = self.build_val_loader()
+        self.optimizer = build_optimizer(cfg.optimizer, self.model, cfg.param_dicts)
+        self.scheduler = self.build_scheduler()
+        self.amp_dtype = self.build_amp_dtype()
+        self.scaler = torch.amp.GradScaler(self.device.type) if self.amp_dtype == torch.float16 else None
+        self.register_hooks(cfg.hooks)
+        self.accumulated = 0  # backward passes since the last optimizer step
+        self.resumed_rng = None
+
+    def train(self):
+        try:
+            super().train()
+        except Exception:
+            self.logger.error(traceback.format_exc(), extra=FILE_ONLY)
+            raise
+
+    def before_train(self):
+        super().before_train()
+        if self.resumed_rng is not None:  # last, because building and hooks draw random numbers too
+            set_rng_state(self.resumed_rng)
+
+    def before_epoch(self):
+        if isinstance(self.train_loader.sampler, DistributedSampler):
+            self.train_loader.sampler.set_epoch(self.epoch)
+        self.model.train()
+        super().before_epoch()
+
+    def run_step(self):
+        """Forward, backward and, at the end of an accumulation window, one optimizer step."""
+        batch = {
+            key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
+            for key, value in self.comm_info["input_dict"].items()
+        }
+        self.comm_info["input_dict"] = batch
+        if self.accumulated == 0:
+            self.optimizer.zero_grad()
+        amp = self.amp_dtype is not None
+        with torch.autocast(self.device.type, dtype=self.amp_dtype or torch.bfloat16, enabled=amp):
+            result = self.model(batch)
+        check_finite(result, batch, f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}")
+        loss = result["loss"] / self.cfg.gradient_accumulation_steps
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        self.accumulated += 1
+        if self.accumulated == self.cfg.gradient_accumulation_steps:
+            self.update()
+        self.comm_info["model_output_dict"] = result
+        if self.cfg.empty_cache and self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def update(self):
+        """One step of optimizer and scheduler; fp16 skips both when a gradient overflowed."""
+        self.accumulated = 0
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
+        if self.cfg.clip_grad is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.cfg.clip_grad)
+        if self.scaler is None:
+            self.optimizer.step()
+            self.scheduler.step()
+            return
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.scaler.get_scale() >= scale:
+            self.scheduler.step()
+
+    def state(self):
+        """Checkpoint content at the end of an epoch: tensors and plain Python values only."""
+        model = comm.unwrap_model(self.model)
+        pending = {name: p.grad for name, p in model.named_parameters() if self.accumulated and p.grad is not None}
+        return dict(
+            epoch=self.epoch + 1,
+            state_dict=model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scheduler=self.scheduler.state_dict(),
+            scaler=None if self.scaler is None else self.scaler.state_dict(),
+            best_metric_value=self.best_metric_value,
+            accumulation=dict(count=self.accumulated, gradients=pending),
+            config=self.cfg.to_dict(),
+        )
+
+    def resume(self, checkpoint):
+        """Continue where `state` was taken, weights aside. ValueError where the number of steps changed."""
+        planned, wanted = checkpoint["scheduler"].get("total_steps"), self.cfg.scheduler.total_steps
+        if planned not in (None, wanted):
+            raise ValueError(
+                f"cannot resume {self.cfg.weight}: its schedule has {planned} steps and this config {wanted}; "
+                "keep epoch, eval_epoch, batch_size and the data, or start anew with weight= and resume=False"
+            )
+        self.start_epoch = checkpoint["epoch"]
+        self.best_metric_value = checkpoint.get("best_metric_value", -math.inf)
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.scheduler.load_state_dict(checkpoint["scheduler"])
+        if self.scaler is not None and checkpoint.get("scaler"):
+            self.scaler.load_state_dict(checkpoint["scaler"])
+        pending = checkpoint.get("accumulation", dict(count=0, gradients={}))
+        self.accumulated = pending["count"]
+        for name, parameter in comm.unwrap_model(self.model).named_parameters():
+            if name in pending["gradients"]:
+                parameter.grad = pending["gradients"][name].to(self.device)
+        rng = checkpoint.get("rng", [])
+        if len(rng) == comm.get_world_size():
+            self.resumed_rng = rng[comm.get_rank()]
+        else:
+            self.logger.warning(f"random state of {len(rng)} processes is not restored in {comm.get_world_size()}")
+
+    def build_model(self):
+        model = build_model(self.cfg.model)
+        if self.cfg.sync_bn:
+            model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        self.logger.info(f"Trainable parameters: {sum(p.numel() for p in model.parameters() if p.requires_grad)}")
+        return create_ddp_model(
+            model.to(self.device),
+            self.device,
+            broadcast_buffers=False,
+            find_unused_parameters=self.cfg.find_unused_parameters,
+        )
+
+    def build_train_loader(self):
+        """Shuffled batches; workers live for one epoch and are seeded from torch's state, which makes resume exact."""
+        dataset = build_dataset(self.cfg.data.train)
+        parallel = comm.get_world_size() > 1
+        loader = self._loader(
+            dataset,
+            self.cfg.batch_size_per_gpu,
+            mix_prob=self.cfg.mix_prob,
+            sampler=DistributedSampler(dataset, seed=self.cfg.seed) if parallel else None,
+            shuffle=not parallel,
+            drop_last=len(dataset) > self.cfg.batch_size,
+        )
+        self.comm_info["iter_per_epoch"] = len(loader)
+        self.logger.info(f"Training scenes: {len(dataset)}, steps per epoch: {len(loader)}")
+        return loader
+
+    def build_val_loader(self):
+        if not self.cfg.evaluate:
+            return None
+        if "val" not in self.cfg.data:
+            raise KeyError("evaluate=True needs data = dict(val=dict(type=...)); add it or set evaluate=False")
+        dataset = build_dataset(self.cfg.data.val)
+        sampler = DistributedSampler(dataset, shuffle=False) if comm.get_world_size() > 1 else None
+        return self._loader(dataset, self.cfg.batch_size_val_per_gpu, sampler=sampler)
+
+    def _loader(self, dataset, batch_size, mix_prob=0, **kwargs):
+        if len(dataset) == 0:
+            raise ValueError(f"the dataset {type(dataset).__name__} holds no scene; check its data_root and split")
+        return DataLoader(
+            dataset,
+            batch_size,
+            num_workers=self.cfg.num_worker_per_gpu,
+            collate_fn=partial(point_collate_fn, mix_prob=mix_prob),
+            pin_memory=self.device.type == "cuda",
+            worker_init_fn=seed_worker,
+            **kwargs,
+        )
+
+    def build_scheduler(self):
+        steps = len(self.train_loader) * self.cfg.eval_epoch // self.cfg.gradient_accumulation_steps
+        self.cfg.scheduler.total_steps = steps
+        return build_scheduler(self.cfg.scheduler, self.optimizer)
+
+    def build_amp_dtype(self):
+        """Half type of autocast, or None; fp16 needs a GPU."""
+        if not self.cfg.enable_amp:
+            return None
+        if self.cfg.amp_dtype not in AMP_DTYPE:
+            raise ValueError(f"amp_dtype is one of {sorted(AMP_DTYPE)}, found {self.cfg.amp_dtype!r}")
+        if self.device.type == "cpu" and self.cfg.amp_dtype == "float16":
+            self.logger.warning("enable_amp with float16 needs a GPU: training in float32")
+            return None
+        return AMP_DTYPE[self.cfg.amp_dtype]
+
+
+def check_finite(result, batch, where):
+    """FloatingPointError for a NaN or infinite loss, with the first bad entry of the result and the batch's scenes."""
+    if torch.isfinite(result["loss"]).all():
+        return
+    bad = next(name for name, value in result.items() if not torch.isfinite(value).all())
+    raise FloatingPointError(
+        f"{where}: the loss is not finite; the first bad entry of the result is {bad!r} = {result[bad].item()}, scenes "
+        f"{batch.get('name', 'without name')}. Try amp_dtype='bfloat16', enable_amp=False or a lower lr"
+    )

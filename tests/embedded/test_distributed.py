@@ -1,0 +1,62 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pointins_ext.embedded.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = {
+    "batch_size": 8,
+    "epoch": 2,
+    "data.train.noise": 0.0,
+    "model.dropout": 0.0,
+    "optimizer.type": "SGD",
+    "optimizer.lr": 1.0,
+    "scheduler": dict(type="ConstantLR", _delete_=True),
+}
+
+
+def test_two_processes_equal_one_on_the_whole_batch(build_trainer, tiny_config, tmp_path):
+    """SGD with lr 1: two steps, so equal weights mean equal gradients; the second sees what the first synchronised."""
+    trainer = build_trainer("one", **{key.replace(".", "__"): value for key, value in OPTIONS.items()})
+    start = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.train()
+    config = tmp_path / "two.py"
+    config.write_text(f"_base_ = '{tiny_config}'\nscheduler = dict(type='ConstantLR', _delete_=True)\n")
+    options = [f"{key}={value}" for key, value in OPTIONS.items() if key != "scheduler"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    finished = run(torchrun, config, tmp_path / "two", options)
+    assert finished.returncode == 0, finished.stderr
+    assert "processes: 2" in finished.stdout
+    found = read_checkpoint(tmp_path / "two" / "model" / "model_last.pth")
+    assert len(found["rng"]) == 2
+    for name, value in trainer.model.state_dict().items():
+        assert (value.cpu() - start[name].cpu()).abs().max() > 1e-3
+        torch.testing.assert_close(found["state_dict"][name], value.cpu(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_spawned_processes_import_what_the_config_imports(tiny_config, tmp_path):
+    finished = run([], tiny_config, tmp_path / "spawned", ["epoch=1"], "--num-gpus=2")
+    assert finished.returncode == 0, finished.stderr
+    assert len(read_checkpoint(tmp_path / "spawned" / "model" / "model_last.pth")["rng"]) == 2
+    failed = run([], tiny_config, tmp_path / "spawned", ["weight=none.pth"], "--num-gpus=2")
+    assert failed.returncode == 2 and "error: checkpoint none.pth not found" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def run(launcher, config, save_path, options, *flags):
+    command = [sys.executable, *launcher, "tools/train.py", *flags, "--config-file", config]
+    cpu = dict(PYTHONPATH=str(ROOT), POINTINS_HOST="embedded", OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
+    return subprocess.run(
+        [*command, "--options", f"save_path={save_path}", *options],
+        cwd=ROOT,
+        env=dict(os.environ, **cpu),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.optim import lr_scheduler
+
+from pointins_ext.embedded.scheduler import CosineScheduler, build_scheduler
+
+STEPS = 20
+
+
+def learning_rates(make):
+    optimizer = torch.optim.SGD([dict(params=[torch.zeros(1)]), dict(params=[torch.ones(1)], lr=0.1)], lr=0.5)
+    scheduler = make(optimizer)
+    rates = []
+    for _ in range(STEPS):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return np.array(rates)
+
+
+@pytest.mark.parametrize(
+    "cfg, reference",
+    [
+        (
+            dict(type="OneCycleLR", max_lr=[0.5, 0.1], pct_start=0.2, div_factor=10.0, final_div_factor=1000.0),
+            lambda o: lr_scheduler.OneCycleLR(
+                o, [0.5, 0.1], STEPS, pct_start=0.2, div_factor=10.0, final_div_factor=1000.0
+            ),
+        ),
+        (dict(type="CosineAnnealingLR"), lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS)),
+        (dict(type="MultiStepLR", milestones=[0.5, 0.9]), lambda o: lr_scheduler.MultiStepLR(o, [10, 18])),
+        (dict(type="PolyLR", power=1.0), lambda o: lr_scheduler.PolynomialLR(o, STEPS + 1, power=1.0)),
+        (dict(type="ExpLR", gamma=0.5), lambda o: lr_scheduler.ExponentialLR(o, 0.5 ** (1 / STEPS))),
+        (dict(type="ConstantLR"), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
+    ],
+)
+def test_equal_to_torch(cfg, reference):
+    ours = learning_rates(lambda optimizer: build_scheduler(dict(cfg, total_steps=STEPS), optimizer))
+    np.testing.assert_allclose(ours, learning_rates(reference), rtol=1e-9)
+
+
+def test_as_many_max_lr_as_groups():
+    with pytest.raises(ValueError, match="OneCycleLR: .*max_lr"):
+        learning_rates(lambda o: build_scheduler(dict(type="OneCycleLR", max_lr=[1, 1, 1], total_steps=9), o))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(-2, 2), st.integers(0, 7), st.integers(0, 5), st.integers(1, 30))
+def test_cosine_equals_the_concatenated_schedule(start, base, final, warmup, freeze, cosine):
+    total = warmup + cosine + freeze
+    scheduler = CosineScheduler(base, final, total, start_value=start, warmup_iters=warmup, freeze_iters=freeze)
+    phase = np.arange(cosine) / cosine * np.pi
+    expected = np.concatenate(
+        [
+            np.linspace(start, base, warmup),
+            final + 0.5 * (base - final) * (1 + np.cos(phase)),
+            np.full(freeze + 3, final),
+        ]
+    )
+    np.testing.assert_allclose([scheduler.step() for _ in range(total + 3)], expected, atol=1e-12)
+    assert scheduler.iter == total + 3
+
+
+def test_cosine_resumes_at_iter():
+    whole = CosineScheduler(1.0, 0.0, 10, start_value=0.5, warmup_iters=3)
+    values = [whole.step() for _ in range(10)]
+    resumed = CosineScheduler(1.0, 0.0, 10, start_value=0.5, warmup_iters=3)
+    resumed.iter = 6
+    assert [resumed.step() for _ in range(4)] == values[6:]

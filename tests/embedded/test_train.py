@@ -1,0 +1,145 @@
+import io
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pointins_ext.embedded import comm
+from pointins_ext.embedded.hooks import CheckpointLoader
+
+SGD = dict(optimizer=dict(type="SGD", lr=0.5, _delete_=True), scheduler=dict(type="ConstantLR", _delete_=True))
+NO_RANDOMNESS = dict(model__dropout=0.0, data__train__noise=0.0)
+
+
+def weights(trainer):
+    return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+
+
+def test_events_metrics_and_files(build_trainer, tmp_path):
+    trainer = build_trainer(epoch=2)
+    trainer.train()
+    step = ["before_step", "after_step"]
+    epoch = ["before_epoch", *step * 4, "after_epoch"]
+    assert trainer.model.events == ["before_train", *epoch * 2, "after_train"]
+    assert trainer.comm_info["iter_per_epoch"] == 4 and trainer.cfg.scheduler.total_steps == 8
+    assert trainer.val_loader is None and trainer.scheduler.last_epoch == 8
+    scalars = EventAccumulator(str(tmp_path / "run")).Reload()
+    assert {"train_batch/half", "train_batch/loss", "train/loss", "params/lr"} <= set(scalars.Tags()["scalars"])
+    losses = [event.value for event in scalars.Scalars("train_batch/loss")]
+    assert scalars.Scalars("train/loss")[0].value == pytest.approx(sum(losses[:4]) / 4, rel=1e-5)
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert "Train: [2/2][4/4]" in log and "Points/s" in log
+    assert (tmp_path / "run" / "model" / "model_last.pth").is_file()
+
+
+def test_looping_and_save_frequency(build_trainer, tmp_path):
+    trainer = build_trainer(epoch=4, eval_epoch=2, hooks__5__save_freq=2)
+    trainer.train()
+    assert len(trainer.train_loader) == 8
+    assert {file.name for file in (tmp_path / "run" / "model").iterdir()} == {"model_last.pth", "epoch_2.pth"}
+
+
+def test_accumulation_equals_the_large_batch(build_trainer):
+    large = build_trainer("large", batch_size=8, epoch=3, **SGD, **NO_RANDOMNESS)
+    small = build_trainer("small", batch_size=2, epoch=3, gradient_accumulation_steps=4, **SGD, **NO_RANDOMNESS)
+    small.model.load_state_dict(large.model.state_dict())
+    before = weights(large).clone()
+    large.train()
+    small.train()
+    assert small.cfg.scheduler.total_steps == large.cfg.scheduler.total_steps == 3
+    assert (weights(large) - before).abs().max() > 0.01
+    torch.testing.assert_close(weights(small), weights(large), rtol=0, atol=1e-6)
+
+
+def test_clip_grad_bounds_the_step(build_trainer):
+    trainer = build_trainer(epoch=1, batch_size=8, clip_grad=1e-3, **SGD)
+    before = weights(trainer).clone()
+    trainer.train()
+    assert (weights(trainer) - before).norm().item() == pytest.approx(0.5e-3, rel=1e-3)
+
+
+def test_amp_on_the_cpu_is_bfloat16_or_off(build_trainer):
+    assert build_trainer(enable_amp=True).amp_dtype is (torch.float16 if torch.cuda.is_available() else None)
+    trainer = build_trainer(enable_amp=True, amp_dtype="bfloat16", epoch=1)
+    trainer.train()
+    assert trainer.amp_dtype is torch.bfloat16 and trainer.scaler is None
+    with pytest.raises(ValueError, match="amp_dtype is one of .* found 'half'"):
+        build_trainer(enable_amp=True, amp_dtype="half")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_float16_scales_and_trains(build_trainer):
+    trainer = build_trainer(enable_amp=True, epoch=2)
+    trainer.train()
+    assert trainer.scaler is not None and torch.isfinite(weights(trainer)).all()
+
+
+def test_a_loss_that_is_not_finite_names_entry_and_scenes(build_trainer):
+    trainer = build_trainer(data__train__bad_scene=3)
+    with pytest.raises(FloatingPointError, match="first bad entry of the result is 'half' = nan, scenes .*scene3"):
+        trainer.train()
+    assert torch.isfinite(weights(trainer)).all()
+
+
+def test_progress_bar(build_trainer, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    build_trainer(epoch=1, hooks__3__progress=True).train()
+    assert "4/4" in stream.getvalue() and "points/s" in stream.getvalue()
+
+
+def test_result_entries_are_scalars(build_trainer):
+    trainer = build_trainer()
+    trainer.model.forward = lambda batch: dict(loss=trainer.model.head.weight.sum(), feat=torch.zeros(2))
+    with pytest.raises(ValueError, match="'feat' must be a scalar tensor"):
+        trainer.train()
+
+
+def test_weight_is_loaded_with_renaming(build_trainer, tmp_path):
+    source = build_trainer("source", epoch=1)
+    source.train()
+    path = tmp_path / "source" / "model" / "model_last.pth"
+    trainer = build_trainer("target", weight=str(path))
+    hook = CheckpointLoader(keywords="module.head", replacement="module.backbone")
+    hook.trainer = trainer
+    with pytest.raises(ValueError, match="differ in shape"):
+        hook.before_train()
+    hook = CheckpointLoader()
+    hook.trainer = trainer
+    hook.before_train()
+    assert torch.equal(weights(trainer), weights(source)) and trainer.start_epoch == 0
+
+
+def test_resume_needs_a_checkpoint_of_a_run(build_trainer, tmp_path):
+    with pytest.raises(FileNotFoundError, match="model_last.pth not found"):
+        build_trainer(resume=True).train()
+    path = tmp_path / "bare.pth"
+    torch.save(build_trainer().model.state_dict(), path)
+    with pytest.raises(ValueError, match="cannot resume from .* lacks .'epoch', 'optimizer', 'scheduler'"):
+        build_trainer(resume=True, weight=str(path)).train()
+    build_trainer(epoch=2).train()
+    with pytest.raises(ValueError, match="schedule has 8 steps and this config 12"):
+        build_trainer(resume=True, epoch=3).train()
+
+
+@pytest.mark.parametrize(
+    "options, error, match",
+    [
+        (dict(epoch=5, eval_epoch=2), ValueError, "multiple of eval_epoch"),
+        (dict(batch_size=0), ValueError, "batch_size = 0 must be a multiple"),
+        (dict(data__train__num_scenes=0), ValueError, "TinyScenes holds no scene"),
+        (dict(evaluate=True), KeyError, "data = dict.val="),
+        (dict(model__type="TinyModle"), KeyError, "did you mean 'TinyModel'"),
+        (dict(model__widht=1), ValueError, "TinyModel: unknown key 'widht'"),
+    ],
+)
+def test_wrong_configs(build_trainer, options, error, match):
+    with pytest.raises(error, match=match):
+        build_trainer(**options)
+
+
+def test_one_process_without_a_group():
+    value = dict(loss=torch.ones(()))
+    assert (comm.get_world_size(), comm.get_rank(), comm.get_local_rank()) == (1, 0, 0)
+    assert comm.all_gather(3) == [3] and comm.gather(3) == [3] and comm.reduce_dict(value) is value
+    comm.synchronize()
