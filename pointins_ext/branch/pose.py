@@ -6,7 +6,7 @@ import torch
 
 from pointins_ext.ops import segment_count, segment_mean, segment_sum
 
-# Ridge towards the identity, metres: directions in which a view spreads by less than this are left unrotated.
+# Ridge towards the nearest rotation, metres: directions in which a view spreads by less than this turn with the others.
 RIDGE = 1e-3
 
 
@@ -31,10 +31,13 @@ def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch
     scene, view = scene - scene_mean[group], view - view_mean[group]
 
     identity = torch.eye(3, dtype=scene.dtype, device=scene.device)
-    ridge = (RIDGE**2 * segment_count(group, num_groups).clamp_min(1))[:, None, None] * identity
-    gram = segment_sum(scene[:, :, None] * scene[:, None, :], group, num_groups) + ridge
-    cross = segment_sum(view[:, :, None] * scene[:, None, :], group, num_groups) + ridge
-    to_view = torch.linalg.solve(gram, cross, left=False)  # view = scene @ to_view.T
+    ridge = (RIDGE**2 * segment_count(group, num_groups).clamp_min(1))[:, None, None]
+    gram = segment_sum(scene[:, :, None] * scene[:, None, :], group, num_groups)
+    cross = segment_sum(view[:, :, None] * scene[:, None, :], group, num_groups)
+    # not towards the identity: a bare wall turned by 90 degrees would leave its normal parallel to the wall
+    left, _, right = torch.linalg.svd(cross + ridge * identity)
+    # view = scene @ to_view.T
+    to_view = torch.linalg.solve(gram + ridge * identity, cross + ridge * (left @ right), left=False)
 
     misfit = (transform_vectors(to_view, scene, group) - view).square().sum(1)
     matrix = torch.linalg.pinv(to_view)

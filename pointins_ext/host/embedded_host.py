@@ -1,6 +1,5 @@
 """The embedded host, under the names that the plug-in uses."""
 
-import pointins_ext.embedded.point_transformer_v3m2_sonata  # noqa: F401
 from pointins_ext.embedded import comm
 from pointins_ext.embedded.config import Config
 from pointins_ext.embedded.dataset import DefaultDataset, point_collate_fn

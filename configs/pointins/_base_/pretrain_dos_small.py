@@ -31,7 +31,7 @@ model = dict(
         mask_size_base=0.32,
         mask_ratio_start=0.6,
         mask_ratio_base=0.6,
-        momentum_base=0.98,
+        momentum_base=0.994,
         momentum_final=0.98,
         up_cast_level=2,
     ),
@@ -42,7 +42,7 @@ model = dict(
 
 epoch = 18
 eval_epoch = 18
-base_lr = 0.002
+base_lr = 0.001
 optimizer = dict(type="AdamW", lr=base_lr, weight_decay=0.04)
 scheduler = dict(
     type="OneCycleLR", max_lr=base_lr, pct_start=0.05, anneal_strategy="cos", div_factor=10.0, final_div_factor=1000.0

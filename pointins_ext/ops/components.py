@@ -1,0 +1,139 @@
+"""Connected components of a graph, and of the ball graph of a point cloud."""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from scipy.sparse import csgraph, csr_matrix
+
+from pointins_ext.ops.neighbours import neighbours
+from pointins_ext.ops.segment import segment_count
+
+# one half of the cells that lie at most two cells away; the other half is reached from the other side
+HALF_SHELL = [step for step in itertools.product(range(-2, 3), repeat=3) if step > (0, 0, 0)]
+
+
+@torch.no_grad()
+def connected_components(source, target, num_nodes):
+    """Components of an undirected graph given as an edge list.
+
+    source (E,), target (E,) long in 0..num_nodes-1 -> label (num_nodes,) long 0..C-1, numbered by smallest node.
+    """
+    label = _label_torch if source.is_cuda else _label_scipy
+    return label(source, target, num_nodes)
+
+
+def _label_scipy(source, target, num_nodes):
+    source, target = source.numpy(), target.numpy()
+    if np.any(source[1:] < source[:-1]):
+        order = np.argsort(source, kind="stable")
+        source, target = source[order], target[order]
+    start = np.zeros(num_nodes + 1, dtype=np.int32)
+    np.cumsum(np.bincount(source, minlength=num_nodes), out=start[1:])
+    graph = csr_matrix((np.ones(len(target)), target.astype(np.int32), start), shape=(num_nodes, num_nodes))
+    _, label = csgraph.connected_components(graph, directed=True, connection="weak")
+    return _number_by_first(torch.from_numpy(label).long())
+
+
+def _label_torch(source, target, num_nodes):
+    """Min-label hooking and pointer jumping: O(log N) rounds in practice."""
+    root = torch.arange(num_nodes, device=source.device)
+    while True:
+        a, b = root[source], root[target]
+        if torch.equal(a, b):
+            break
+        root.scatter_reduce_(0, torch.maximum(a, b), torch.minimum(a, b), "amin")
+        while not torch.equal(jumped := root[root], root):
+            root = jumped
+    return torch.unique(root, return_inverse=True)[1]
+
+
+@torch.no_grad()
+def radius_components(coord, radius, group=None):
+    """Exact connected components of the ball graph: an edge wherever two points of a group are at most `radius` apart.
+
+    coord (N, 3), radius in the unit of coord, group (N,) long or None (one group) -> label (N,) long 0..C-1, numbered
+    by smallest point. ValueError for radius <= 0 and for coordinates that are not finite.
+    Near-linear even where thousands of points fall onto one spot, as centres do that are shifted by good offsets: the
+    points of a grid cell with diagonal `radius` are connected anyway, so only cells are joined.
+    """
+    if not radius > 0:
+        raise ValueError(f"radius_components needs radius > 0, got {radius}")
+    if not coord.isfinite().all():
+        raise ValueError("radius_components: coord holds NaN or infinite values")
+    if len(coord) == 0:
+        return torch.empty(0, dtype=torch.long, device=coord.device)
+    group = torch.zeros(len(coord), dtype=torch.long, device=coord.device) if group is None else group
+    coord = coord.double()
+    cell, pair = _neighbouring_cells(coord, radius, group)
+    point = torch.argsort(cell, stable=True)
+    count = torch.bincount(cell)
+    start = count.cumsum(0) - count
+
+    # one representative point a cell joins most cells; only pairs still apart are worth the exact test
+    first = coord[point[start]]
+    near = (first[pair[0]] - first[pair[1]]).norm(dim=1) <= radius
+    edge = pair[:, near]
+    part = connected_components(edge[0], edge[1], len(count))
+    apart = pair[:, part[pair[0]] != part[pair[1]]]
+    touching = apart[:, _cells_touch(coord[point], start, count, apart, radius)]
+    edge = torch.cat([edge, touching], dim=1)
+    return _number_by_first(connected_components(edge[0], edge[1], len(count))[cell])
+
+
+def _neighbouring_cells(coord, radius, group):
+    """Cell of each point (N,), 0..C-1, and all pairs (2, P) of occupied cells that can hold points `radius` apart."""
+    side = radius / math.sqrt(3) * (1 - 1e-9)  # a hair less, so that rounding cannot put too distant points in one cell
+    axes = [_close_gaps(torch.floor(coord[:, i] / side)) for i in range(3)]
+    stride = [int(axis.max()) + 3 for axis in axes]  # two steps over the edge must not reach the next row
+    group = torch.unique(group, return_inverse=True)[1]
+    if (int(group.max()) + 1) * math.prod(stride) >= 2**63:
+        raise ValueError(f"radius_components: {len(coord)} points are too scattered for a grid of radius {radius}")
+    key = ((group * stride[0] + axes[0]) * stride[1] + axes[1]) * stride[2] + axes[2]
+    key, cell = torch.unique(key, return_inverse=True)
+    pairs = []
+    for dx, dy, dz in HALF_SHELL:
+        wanted = key + (dx * stride[1] + dy) * stride[2] + dz
+        index = torch.searchsorted(key, wanted).clamp_(max=len(key) - 1)
+        hit = (key[index] == wanted).nonzero().squeeze(1)
+        pairs.append(torch.stack([hit, index[hit]]))
+    return cell, torch.cat(pairs, dim=1)
+
+
+def _close_gaps(cell):
+    """Integers from 0 in the order of `cell`, differences of 1 and 2 kept, larger ones cut to 3: no overflow."""
+    level, inverse = torch.unique(cell, return_inverse=True)
+    step = torch.diff(level, prepend=level[:1]).clamp_(max=3)
+    return step.long().cumsum(0)[inverse]
+
+
+def _cells_touch(coord, start, count, pair, radius):
+    """Whether two cells hold points at most `radius` apart: (P,) bool. Points are sorted by cell."""
+    low = torch.segment_reduce(coord, "min", lengths=count, unsafe=True)
+    high = torch.segment_reduce(coord, "max", lengths=count, unsafe=True)
+    gap = torch.maximum(low[pair[0]] - high[pair[1]], low[pair[1]] - high[pair[0]]).clamp_(min=0)
+    touch = gap.norm(dim=1) <= radius * (1 + 1e-9)  # boxes; then the points inside them
+    tested = touch.nonzero().squeeze(1)
+    (query, query_pair), (support, support_pair) = (_members(pair[side, tested], start, count) for side in (0, 1))
+    nearest = neighbours(coord[query], coord[support], query_pair, support_pair, k=1, radius=radius).squeeze(1)
+    touch[tested] = segment_count(query_pair[nearest >= 0], len(tested)) > 0
+    return touch
+
+
+def _members(cell, start, count):
+    """Points of each listed cell, concatenated, and the position in the list that each belongs to."""
+    count = count[cell]
+    owner = torch.repeat_interleave(count)
+    inside = torch.arange(len(owner), device=owner.device) - (count.cumsum(0) - count)[owner]
+    return start[cell][owner] + inside, owner
+
+
+def _number_by_first(label):
+    """Renumber labels 0..C-1 in the order in which they first appear."""
+    order = torch.argsort(label, stable=True)
+    label, run = torch.unique_consecutive(label[order], return_inverse=True)
+    first = order[torch.searchsorted(run, torch.arange(len(label), device=run.device))]
+    number = torch.empty_like(first)
+    number[torch.argsort(first)] = torch.arange(len(first), device=first.device)
+    return torch.empty_like(order).index_copy_(0, order, number[run])

@@ -1,0 +1,30 @@
+"""Sorted integer keys of voxels: the common ground of grid pooling and of neighbour tables."""
+
+import torch
+
+
+def voxel_key(grid_coord, batch, margin=0):
+    """One integer for each cell of each cloud, increasing in (batch, x, y, z).
+
+    grid_coord (N,3) integers >= 0, batch (N,) long -> key (N,) long, and the steps (2,) in the key that one cell along
+    x and along y makes (1 along z). With a `margin`, keys of cells up to `margin` outside the grid are unique too.
+    """
+    grid = grid_coord.long() + margin
+    extent = grid.amax(0) + margin + 1 if len(grid) else grid.new_ones(3)
+    step = torch.stack([extent[1] * extent[2], extent[2]])
+    return (batch * extent[0] + grid[:, 0]) * step[0] + grid[:, 1] * step[1] + grid[:, 2], step
+
+
+def sorted_runs(key):
+    """Group equal keys.
+
+    key (N,) long -> order (N,) that sorts it (stable), start (R+1,) where each run of equal keys begins in the sorted
+    keys, run (N,) index of the run of each entry.
+    """
+    key, order = torch.sort(key, stable=True)
+    head = torch.ones_like(key, dtype=torch.bool)
+    head[1:] = key[1:] != key[:-1]
+    start = torch.cat([head.nonzero().squeeze(1), order.new_tensor([len(key)])])
+    run = torch.empty_like(order)
+    run[order] = head.cumsum(0) - 1
+    return order, start, run

@@ -1,0 +1,47 @@
+"""Packaging of pointins_ext. Nothing is compiled."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# Why each of the core's dependencies is there.
+CORE = [
+    "torch>=2.4",  # models, ops
+    "numpy>=1.24",  # scenes, transforms, metrics
+    "scipy>=1.10",  # k-d trees, connected components on CPU
+    "addict>=2.4",  # attribute access of Point and Config, as in Pointcept
+    "tqdm>=4.60",  # progress of long work
+    "tensorboard>=2.12",  # losses and monitors
+    "packaging",  # torch.utils.tensorboard imports it without asking for it
+]
+
+EXTRAS = {
+    "scans": ["plyfile>=1.0", "pypcd4>=1.1", "laspy[lazrs]>=2.5"],  # readers of .ply, .pcd, .las/.laz
+    "viz": ["matplotlib>=3.7"],  # pictures and the report
+    "cluster": ["scikit-learn>=1.3"],  # HDBSCAN: a prior variant, and a baseline in the tables
+}
+EXTRAS["test"] = [
+    *EXTRAS["scans"],
+    *EXTRAS["viz"],
+    *EXTRAS["cluster"],
+    "pytest>=8",
+    "hypothesis>=6.100",
+    # independent oracles
+    "torchmetrics>=1.4",
+    "torch-pointcloud",
+    "ocnn",
+    "spconv",
+]
+
+setup(
+    name="pointins_ext",
+    version="0.1.0",
+    description="PointINS: instance-aware self-supervised learning for point clouds, as a plug-in for Pointcept",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["pointins_ext", "pointins_ext.*"]),
+    python_requires=">=3.10",
+    install_requires=CORE,
+    extras_require=EXTRAS,
+)

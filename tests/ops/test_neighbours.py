@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointins_ext.ops import neighbours
+from pointins_ext.ops.neighbours import _search_chunks
+
+NUM_GROUPS = 3
+
+
+def cloud(rng, size, snapped, shift, spread=1.0):
+    coord = rng.uniform(0, spread, (size, 3)) + shift
+    if snapped:  # many equal points and equal distances
+        coord = np.round(coord * 2) / 2
+    return torch.from_numpy(coord), torch.from_numpy(rng.integers(0, NUM_GROUPS, size))
+
+
+def chunked(query, support, query_group, support_group, k, radius):
+    radius = float("inf") if radius is None else radius
+    if len(query) == 0 or len(support) == 0:
+        return torch.full((len(query), k), -1)
+    return _search_chunks(query.double(), support.double(), query_group, support_group, k, radius)
+
+
+def sorted_distances(query, support, query_group, support_group, k, radius):
+    """Brute force: distances of the k nearest (M, k), infinite where there is none. Ties need no order."""
+    distance = np.linalg.norm(query[:, None].numpy() - support[None].numpy(), axis=2)
+    distance[query_group[:, None].numpy() != support_group[None].numpy()] = np.inf
+    distance[distance > (np.inf if radius is None else radius)] = np.inf
+    return np.sort(np.pad(distance, ((0, 0), (0, k)), constant_values=np.inf), axis=1)[:, :k]
+
+
+@pytest.mark.parametrize("search", [neighbours, chunked], ids=["tree", "chunks"])
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.integers(1, 9),
+    st.sampled_from([None, 0.25, 0.5, 1.0]),
+    st.booleans(),
+    st.sampled_from([0.0, 5e6]),
+)
+def test_equals_brute_force(search, seed, num_query, num_support, k, radius, snapped, shift):
+    rng = np.random.default_rng(seed)
+    query, query_group = cloud(rng, num_query, snapped, shift)
+    support, support_group = cloud(rng, num_support, snapped, shift)
+    index = search(query, support, query_group, support_group, k, radius)
+    found = index >= 0
+    distance = (query[:, None] - support[index.clamp(min=0)]).norm(dim=2) if num_support else torch.zeros(index.shape)
+    distance = torch.where(found, distance, torch.inf)
+    expected = sorted_distances(query, support, query_group, support_group, k, radius)
+    np.testing.assert_allclose(distance.numpy(), expected, rtol=1e-12)  # as near, and nearest first
+    if num_support:
+        assert (support_group[index.clamp(min=0)] == query_group[:, None])[found].all()
+    assert all(len(set(row)) == len(row) for row in (r[r >= 0].tolist() for r in index))  # nobody twice
+
+
+def test_chunks_of_any_size_give_the_same_answer(monkeypatch):
+    rng = np.random.default_rng(0)
+    (query, query_group), (support, support_group) = cloud(rng, 90, False, 0.0), cloud(rng, 70, False, 0.0)
+    expected = neighbours(query, support, query_group, support_group, 4, 0.4)
+    # `pointins_ext.ops.neighbours` is the function, so its module is reached through it
+    for budget in (1, 500, 1 << 20):
+        monkeypatch.setitem(_search_chunks.__globals__, "CHUNK_ELEMENTS", budget)
+        assert torch.equal(chunked(query, support, query_group, support_group, 4, 0.4), expected)
+
+
+def test_radius_is_inclusive_and_a_point_finds_itself():
+    coord, group = torch.tensor([[0.0, 0, 0], [0.5, 0, 0], [1.5, 0, 0]]), torch.zeros(3, dtype=torch.long)
+    assert neighbours(coord, coord, group, group, 3, 0.5).tolist() == [[0, 1, -1], [1, 0, -1], [2, -1, -1]]
+
+
+def test_float32_coordinates_far_from_the_origin():
+    coord = torch.tensor([[4e6, 5e6, 0.0], [4e6, 5e6, 0.5], [4e6, 5e6 + 0.5, 2.0]])
+    group = torch.zeros(3, dtype=torch.long)
+    assert neighbours(coord, coord, group, group, 2).tolist() == [[0, 1], [1, 0], [2, 1]]
+
+
+def test_k_below_one_is_refused():
+    coord, group = torch.zeros(1, 3), torch.zeros(1, dtype=torch.long)
+    with pytest.raises(ValueError, match="k >= 1"):
+        neighbours(coord, coord, group, group, 0)

@@ -1,0 +1,96 @@
+"""Label-free instances of a checkpoint beside the geometric baselines, on scenes with known objects.
+
+    python tools/evaluate_label_free.py --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER --split val --grid-size 0.008]
+
+Prints class-agnostic scores of every method under both protocols: raw scenes, and dominant planes removed for every method.
+Every number is on all raw points.
+"""
+
+import argparse
+import json
+import os
+
+import numpy as np
+import torch
+from common import add_scene_arguments, exit_on_user_error, load_scenes
+from tqdm import tqdm
+
+from pointins_ext.evaluation.label_free import (
+    cluster_offsets,
+    components,
+    evaluate_label_free,
+    hdbscan_instances,
+    kmeans_instances,
+)
+from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, load_predictor
+
+COLUMNS = ("ap50", "map", "ap25", "ari", "recall50_touching", "recall50_free")
+TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")
+
+
+def methods(voxel: float, num_clusters: int) -> dict:
+    """Name -> function from a scene's voxels to instance labels; all but HDBSCAN join points up to two voxels apart."""
+    radius = RADIUS_VOXELS * voxel
+    return {
+        "pointins": lambda v: cluster_offsets(v["coord"], v["offset"], radius, MIN_VOXELS),
+        "kmeans": lambda v: kmeans_instances(v["coord"], v["feat"], num_clusters, radius, MIN_VOXELS),
+        "hdbscan": lambda v: hdbscan_instances(v["coord"]),
+        "components": lambda v: components(v["coord"], radius, MIN_VOXELS),
+    }
+
+
+def evaluate(predictor, scenes: list[dict], num_clusters: int = 5) -> tuple[dict, dict, dict]:
+    """Tables name -> scores for raw scenes and for planes removed, and the accuracy of the offsets on object points.
+
+    Adds `voxels` (what the methods read) and `offset_raw` (N,3) to every scene.
+    """
+    accuracy = []
+    for scene in tqdm(scenes, desc="predicting", unit="scene", disable=None):
+        prediction = predictor(scene)
+        scene["voxels"] = dict(coord=prediction.coord, offset=prediction.offset, feat=prediction.fine_feat)
+        scene["offset_raw"] = prediction.raw_offset().numpy()
+        coord, instance = torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"])
+        offset = prediction.raw_offset()
+        accuracy.append(
+            offset_accuracy(offset, coord, instance)
+            | dict(mean_direction=float(mean_direction(offset)), length=float(offset[instance >= 0].norm(dim=1).mean()))
+        )
+    rules = methods(predictor.grid_size / predictor.scale, num_clusters)
+    tables = [evaluate_label_free(scenes, rules, planes_off=off, grid_size=predictor.grid_size) for off in (False, True)]
+    return *tables, {name: float(np.mean([a[name] for a in accuracy])) for name in accuracy[0]}
+
+
+def render_table(raw: dict, planes_off: dict) -> str:
+    """Both protocols side by side, percent."""
+    head = f"{'':12s}" + "".join(f"{t:>10s}" for t in TITLES)
+    lines = [f"{'':12s}{'raw scenes':^60s}   {'planes removed':^60s}", head + "   " + head[12:]]
+    for name in raw:
+        cells = ["".join(f"{100 * table[name][c]:10.1f}" for c in COLUMNS) for table in (raw, planes_off)]
+        lines.append(f"{name:12s}" + "   ".join(cells))
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
+    add_scene_arguments(parser, split="val", num_scenes=16)
+    parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
+    parser.add_argument("--num-clusters", type=int, default=5, help="K of the k-means baseline")
+    parser.add_argument("--json", help="write the tables here")
+    args = parser.parse_args()
+    predictor = load_predictor(args.weight, args.network)
+    scenes = load_scenes(args, predictor)
+    raw, planes_off, accuracy = evaluate(predictor, scenes, args.num_clusters)
+    one = raw["pointins"]
+    print(f"\n{len(scenes)} scenes, {one['num_objects']} objects, {one['num_touching']} of them touch another\n")
+    print(render_table(raw, planes_off))
+    print("\noffsets on objects: " + ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))
+    if args.json:
+        with open(f"{args.json}.tmp", "w") as stream:
+            json.dump(dict(unsupervised=raw, unsupervised_planes_off=planes_off, offsets=accuracy), stream, indent=1)
+        os.replace(f"{args.json}.tmp", args.json)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

@@ -1,0 +1,148 @@
+"""Pretrain PointINS-on-DOS on synthetic rooms and segment unseen rooms, no label used.
+
+    sh tools/quickstart.sh [--seed 0] [--output exp/quickstart]
+
+Writes metrics.json, instances.png and report.html, and the checkpoint that tools/segment.py takes.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import exit_on_user_error
+from evaluate_label_free import evaluate, render_table
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from train import train
+
+from pointins_ext import host
+from pointins_ext.datasets.rooms import SyntheticRoomsDataset
+from pointins_ext.inference import load_predictor
+from pointins_ext.visualization import instances_figure, write_report
+
+CONFIG = Path(__file__).parent.parent / "configs/pointins/pretrain-dos-rooms.py"
+CURVES = ("loss", "offset_loss", "prototype_perplexity")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the training and of all rooms")
+    parser.add_argument("--output", default="exp/quickstart", help="folder for everything")
+    parser.add_argument("--num-rooms", type=int, default=60, help="training rooms")
+    parser.add_argument("--num-val", type=int, default=16, help="unseen rooms to segment")
+    parser.add_argument("--epochs", type=int, help="passes over the rooms (default: the config's)")
+    return parser.parse_args()
+
+
+def pretrain(args) -> dict:
+    """Train in this process; returns the config."""
+    options = dict(save_path=args.output, seed=args.seed, room_seed=args.seed, num_rooms=args.num_rooms)
+    if args.epochs:
+        options |= dict(epoch=args.epochs, eval_epoch=args.epochs)
+    cfg = host.default_config_parser(os.fspath(CONFIG), options)
+    train(cfg)
+    return cfg
+
+
+def read_curves(folder: str) -> dict[str, tuple[list, list]]:
+    """Scalars of the newest TensorBoard file in `folder`: name -> (steps, values)."""
+    newest = max(Path(folder).glob("events.out.tfevents.*"), key=os.path.getmtime)
+    events = EventAccumulator(os.fspath(newest), size_guidance=dict(scalars=0)).Reload()
+    return {
+        tag: ([e.step for e in events.Scalars(tag)], [e.value for e in events.Scalars(tag)])
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def picture(predictor, scenes: list[dict], path: str) -> str:
+    """The figure of the first scenes: input, predicted instances, truth, offsets."""
+    rows = [
+        dict(
+            coord=scene["coord"],
+            color=scene["color"],
+            instance=scene["instance"],
+            predicted=predictor(scene).instances(),
+            offset=scene["offset_raw"],
+            name=scene["name"],
+        )
+        for scene in scenes
+    ]
+    return instances_figure(rows, path)
+
+
+def peak_memory_gib() -> float:
+    """Resident memory of this process at its largest, workers apart."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main():
+    args = arguments()
+    start = time.perf_counter()
+    print(f"host: {host.NAME} ({host.REASON})")
+    if os.path.isdir(args.output):
+        for old in Path(args.output).glob("events.out.tfevents.*"):
+            old.unlink()
+    pretrain(args)
+    curves = read_curves(args.output)
+    weight = os.path.join(args.output, "model", "model_last.pth")
+
+    predictor = load_predictor(weight)
+    dataset = SyntheticRoomsDataset(split="val", num_scenes=args.num_val, seed=args.seed, transform=[])
+    scenes = [dataset.get_data(i) for i in range(args.num_val)]
+    raw, planes_off, accuracy = evaluate(predictor, scenes)
+    loss, offset_loss = curves["train_batch/loss"][1], curves["train_batch/offset_loss"][1]
+    metrics = dict(
+        host=host.NAME,
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        seed=args.seed,
+        steps=len(loss),
+        points_per_second=float(np.median(curves["params/points_per_second"][1])),
+        loss_first=loss[0],
+        loss_last=loss[-1],
+        offset_loss_last=offset_loss[-1],
+        unsupervised=raw,
+        unsupervised_planes_off=planes_off,
+        offsets=accuracy,
+        peak_memory_gib=peak_memory_gib(),
+        wall_seconds=time.perf_counter() - start,
+    )
+    write_results(args, predictor, scenes, metrics, curves)
+    print(f"\n{args.num_val} unseen rooms, {raw['pointins']['num_objects']} objects, no label used; percent\n")
+    print(render_table(raw, planes_off))
+    print(
+        f"\n{metrics['wall_seconds'] / 60:.1f} minutes, {metrics['peak_memory_gib']:.1f} GiB. Open\n"
+        f"  {args.output}/report.html     everything in one page\n"
+        f"  {args.output}/instances.png   the picture\n"
+        "Try next\n"
+        f"  python tools/segment.py --weight {weight} --input YOUR_SCAN.ply --output out.ply --grid-size 0.04\n"
+        "  sh tools/train.sh -c pointins/pretrain-dos-scans -n mine -- data_root=FOLDER grid_size=0.04\n"
+        f"  tensorboard --logdir {args.output}"
+    )
+
+
+def write_results(args, predictor, scenes, metrics: dict, curves: dict) -> None:
+    path = os.path.join(args.output, "metrics.json")
+    with open(f"{path}.tmp", "w") as stream:
+        json.dump(metrics, stream, indent=1)
+    os.replace(f"{path}.tmp", path)
+    image = picture(predictor, scenes[:4], os.path.join(args.output, "instances.png"))
+    shown = {name: curves[f"train_batch/{name}"] for name in CURVES}
+    shown |= {name: curve for name, curve in curves.items() if name.startswith(("offset/", "canary/"))}
+    command = f"sh tools/quickstart.sh {' '.join(sys.argv[1:])}".strip()
+    write_report(
+        os.path.join(args.output, "report.html"),
+        metrics,
+        [("Unseen rooms: scan, predicted instances, truth, offsets", image)],
+        shown,
+        [command],
+        title="PointINS quickstart",
+    )
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

@@ -1,0 +1,86 @@
+"""Instances of a scan, or of every scan in a folder, from a pretrained PointINS checkpoint; no label is needed.
+
+    python tools/segment.py --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
+    python tools/segment.py --weight ... --input FOLDER --output FOLDER --grid-size 0.005
+
+Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from common import exit_on_user_error
+from tqdm import tqdm
+
+from pointins_ext.datasets.readers import read_scan, write_ply
+from pointins_ext.datasets.scans import find_scans, prepare_scan
+from pointins_ext.inference import MIN_VOXELS, instance_centers, load_predictor
+from pointins_ext.visualization import instance_colors, panel, render_points
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
+    parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
+    parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
+    parser.add_argument("--grid-size", type=float, help="voxel of the scans in metres (default: as in training)")
+    parser.add_argument("--radius", type=float, help="joins predicted centres up to so many metres (default: 2 voxels)")
+    parser.add_argument("--min-points", type=int, default=MIN_VOXELS, help="smallest instance, in voxels")
+    parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
+    parser.add_argument("--no-picture", action="store_true", help="skip the .png (needs no matplotlib then)")
+    return parser.parse_args()
+
+
+def jobs(source: str, output: str) -> list[tuple[str, Path]]:
+    """(scan, .ply to write) for one scan or every scan below a folder."""
+    scans = find_scans(source)
+    if not scans:
+        # a file of an unknown kind, or nothing at all: the reader's message says what is known
+        read_scan(source)
+        raise FileNotFoundError(f"{source}: no scans in this folder")
+    if scans == [source] or scans == [source.rstrip("/")]:
+        target = Path(output)
+        return [(scans[0], target if target.suffix == ".ply" else target / f"{Path(source).stem}.ply")]
+    if Path(output).suffix == ".ply":
+        raise ValueError(f"--output {output} is one file, but {source} holds {len(scans)} scans; give a folder")
+    return [(scan, Path(output) / Path(os.path.relpath(scan, source)).with_suffix(".ply")) for scan in scans]
+
+
+def segment_scan(predictor, scan: str, target: Path, args) -> int:
+    """Writes the results of one scan next to `target`; returns the number of instances."""
+    source = read_scan(scan)
+    scene = prepare_scan(source)
+    prediction = predictor(scene)
+    instance = prediction.instances(args.radius, args.min_points)
+    offset = prediction.raw_offset().numpy()
+    shift = scene["coord_shift"]
+    coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
+    color = instance_colors(instance)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
+    write_ply(target, coord, color, instance=instance, **fields)
+    center = instance_centers(scene["coord"], instance) + shift
+    with open(f"{target}.tmp", "wb") as stream:
+        np.savez_compressed(stream, instance=instance, center=center, offset=offset)
+    os.replace(f"{target}.tmp", target.with_suffix(".npz"))
+    if not args.no_picture:
+        images = [render_points(scene["coord"], c) for c in (scene["color"], color)]
+        panel(images, ["Scan", f"{instance.max() + 1} instances"], 2, target.with_suffix(".png"))
+    return int(instance.max()) + 1
+
+
+def main():
+    args = arguments()
+    work = jobs(args.input, args.output)
+    predictor = load_predictor(args.weight, args.network, grid_size=args.grid_size)
+    progress = tqdm(work, unit="scan", disable=len(work) == 1 or None)
+    for scan, target in progress:
+        count = segment_scan(predictor, scan, target, args)
+        progress.write(f"{scan}: {count} instances -> {target}")
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
