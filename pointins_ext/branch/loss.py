@@ -21,7 +21,7 @@ def offset_loss(
     """
     valid = torch.ones(len(prediction), dtype=torch.bool, device=prediction.device) if valid is None else valid
     prediction = prediction.float()
-    target = torch.where(valid[:, None], target.float(), torch.zeros_like(target))
+    target = torch.where(valid[:, None], target.float(), torch.zeros_like(prediction))
     distance = (prediction - target).abs().sum(1)
     length = prediction.norm(dim=1).clamp_min(MIN_LENGTH) * target.norm(dim=1).clamp_min(MIN_LENGTH)
     point_loss = distance + 1 - (prediction * target).sum(1) / length

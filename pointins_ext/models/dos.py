@@ -10,6 +10,7 @@ from pointins_ext.host import MODELS, CosineScheduler, Point, PointModel, build_
 from pointins_ext.models.sinkhorn import zipf_sinkhorn
 from pointins_ext.models.views import Pass, up_cast
 from pointins_ext.ops import segment_count, segment_rank
+from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
 
 class PrototypeHead(nn.Module):
@@ -108,7 +109,8 @@ class DOS(PointModel):
     # -- schedules and EMA ------------------------------------------------------------------------------------------
 
     def before_train(self):
-        total = self.trainer.cfg.scheduler.total_steps
+        # not the scheduler's: with gradient accumulation it counts fewer steps
+        total = self.trainer.max_epoch * len(self.trainer.train_loader)
         for name, (start, base, final, warmup) in self.schedules.items():
             self.schedulers[name] = CosineScheduler(
                 start_value=start,
@@ -164,14 +166,15 @@ class DOS(PointModel):
     def visible_mask(self, grid_coord: torch.Tensor, view: torch.Tensor, grid_size: float) -> torch.Tensor:
         """(N,) bool: points outside the masked blocks; the share `mask_ratio` of each view's blocks is masked."""
         cells = max(1, round(self.mask_size / grid_size / self.loss_stride)) * self.loss_stride
-        block = torch.cat([view[:, None], grid_coord // cells], dim=1)
-        block, member = block.unique(dim=0, return_inverse=True)
+        key, _ = voxel_key(grid_coord // cells, view)
+        order, start, member = sorted_runs(key)
+        block_view = view[order[start[:-1]]]
         num_views = int(view.max()) + 1
-        rank = segment_rank(torch.rand(len(block), device=view.device), block[:, 0], num_views)
+        rank = segment_rank(torch.rand(len(block_view), device=view.device), block_view, num_views)
         # at least one block of a view stays, else its student would see nothing
-        masked = (segment_count(block[:, 0], num_views) * self.mask_ratio).floor()
-        masked = masked.minimum(segment_count(block[:, 0], num_views) - 1)
-        return (rank > masked[block[:, 0]])[member]
+        num_blocks = segment_count(block_view, num_views)
+        masked = torch.minimum((num_blocks * self.mask_ratio).floor(), num_blocks - 1)
+        return (rank > masked[block_view])[member]
 
     def softmap_loss(
         self,

@@ -76,7 +76,8 @@ class PointINS(PointModel):
         self.pretrainer.trainer = self.trainer
         self.step = self.trainer.start_epoch * len(self.trainer.train_loader)
         if self.offset_warmup_steps is None:
-            self.warmup_steps = int(self.offset_warmup_ratio * self.trainer.cfg.scheduler.total_steps)
+            total = self.trainer.max_epoch * len(self.trainer.train_loader)
+            self.warmup_steps = int(self.offset_warmup_ratio * total)
         self.pretrainer.before_train()
 
     def before_epoch(self):
@@ -116,7 +117,9 @@ class PointINS(PointModel):
             loss = sum(self.student.offset_head(p.feat).sum() for p in student) * 0.0
             matched = loss.detach()
         else:
-            loss, matched = self.offset_loss(teacher[0], student)
+            # half precision ends here: ranks, neighbours and metres need fp32
+            with torch.autocast(teacher[0].feat.device.type, enabled=False):
+                loss, matched = self.offset_loss(teacher[0], student)
         result["loss"] = result["loss"] + self.offset_loss_weight * loss
         scalars = dict(offset_loss=loss.detach().clone(), offset_matched=matched.clone())
         if comm.get_world_size() > 1:
@@ -163,12 +166,11 @@ class PointINS(PointModel):
     def _target_views(self, student: Pass, num_teacher_views: int) -> list[torch.Tensor]:
         """For every student voxel the teacher view to learn from: same and cross view, or the principal one if local."""
         num_global = self.pretrainer.num_global_view
-        num_views = int(student.view.max()) + 1
-        if num_views <= num_teacher_views:
-            scene, position = student.view // num_global, student.view % num_global
+        per_scene = (int(student.view.max()) + 1) * num_global // num_teacher_views
+        scene, position = student.view // per_scene, student.view % per_scene
+        if per_scene == num_global:
             return [student.view, scene * num_global + (position + 1) % num_global]
-        num_local = num_views * num_global // num_teacher_views
-        return [student.view // num_local * num_global]
+        return [scene * num_global]
 
     def _matched_target(self, field: OffsetField, group: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         target = self.target_field

@@ -13,7 +13,8 @@ def neighbours(query, support, query_group, support_group, k, radius=None):
 
     query (M, 3), support (N, 3) in one unit; query_group (M,), support_group (N,) long; radius in that unit, inclusive.
     -> (M, k) long, nearest first, -1 where the group (or the ball) holds fewer than k points. A point that is in both
-    sets finds itself. Distances are compared in double precision on every device, so large coordinates lose nothing.
+    sets finds itself, or one of k others at the very same place. Distances are compared in double precision on every
+    device, so large coordinates lose nothing. ValueError for k < 1.
     """
     if k < 1:
         raise ValueError(f"neighbours needs k >= 1, got {k}")
@@ -32,11 +33,22 @@ def _search_tree(query, support, query_group, support_group, k, radius):
     reach = max(reach * (1 + 1e-6), 1e-100)  # not 0 where all points coincide
     # groups are layers of a 4th axis, more than any reach apart: within a layer distances stay exactly those of 3D
     layer = 2 * reach
-    tree = cKDTree(np.column_stack([support, support_group.numpy() * layer]), balanced_tree=False)
+    support = np.column_stack([support, support_group.numpy() * layer])
+    kept = _few_copies(support, k)
+    tree = cKDTree(support[kept], balanced_tree=False)
     distance, index = tree.query(np.column_stack([query, query_group.numpy() * layer]), k, distance_upper_bound=reach)
-    index = np.where(distance <= radius, index, -1)
-    index[index == len(support)] = -1
+    index = np.where(distance <= radius, np.append(kept, -1)[index], -1)  # the tree's "none" is one past its last point
     return torch.from_numpy(index.reshape(len(query), k)).long()
+
+
+def _few_copies(point, k):
+    """Rows of `point` without the copies beyond the k-th: no query needs them, and all would crowd one leaf."""
+    hashed = point.view(np.int64) @ 3 ** np.array([11, 19, 29, 39])  # collisions are harmless
+    order = np.argsort(hashed, kind="stable")
+    place = np.arange(len(point))
+    start = np.zeros_like(place)
+    start[1:] = np.where((point[order][1:] != point[order][:-1]).any(axis=1), place[1:], 0)
+    return np.sort(order[place - np.maximum.accumulate(start) < k])
 
 
 def _search_chunks(query, support, query_group, support_group, k, radius):

@@ -7,7 +7,7 @@ from pointins_ext.ops.normals import estimate_normals
 SAMPLE = 8192  # points that hypotheses are drawn from and scored on
 HYPOTHESES = 256
 MIN_COSINE = 0.9  # between a plane and the local normal of a point that votes for it
-REFITS = 4
+REFITS = 2
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ counts = st.lists(st.integers(0, 20), min_size=1, max_size=5)
 
 
 def patches_by_hand(count):
-    """Ranks that each patch of one cloud reads: full patches, the last filled from the one before; or one short patch."""
+    """Ranks that each patch of a cloud reads: full patches, the last filled from the one before; or one short patch."""
     patches = [list(range(i, min(i + PATCH, count))) for i in range(0, count, PATCH)]
     if count > PATCH:
         last, before = patches[-1], patches[-2]

@@ -32,7 +32,9 @@ def test_serialization_sorts_each_cloud_along_each_curve():
     point = cloud()
     point.serialization(order=("z", "hilbert"))
     assert point.serialized_code.shape == (2, 27)
-    for code, order, inverse in zip(point.serialized_code, point.serialized_order, point.serialized_inverse, strict=True):
+    for code, order, inverse in zip(
+        point.serialized_code, point.serialized_order, point.serialized_inverse, strict=True
+    ):
         assert (code[order].diff() >= 0).all()
         assert torch.equal(order[inverse], torch.arange(27))
         assert (point.batch[order].diff() >= 0).all()

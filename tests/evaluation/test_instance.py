@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.evaluation.instance import InstanceAveragePrecision, average_precision, instance_average_precision
@@ -47,6 +47,23 @@ def test_equals_the_slow_restatement(seed, num_scenes, min_points, noise):
     assert_same(ours, theirs)
     np.testing.assert_allclose(ours["class_ap"][1:], list(theirs["per_class"].values()), atol=1e-12)
     assert np.isnan(ours["class_ap"][0])
+
+
+CUTS = st.lists(st.integers(1, 39), min_size=2, max_size=3, unique=True).map(sorted)
+
+
+@settings(max_examples=150, deadline=None)
+@given(CUTS, CUTS, st.permutations([0.2, 0.4, 0.6, 0.8]))
+@example([20], [9, 29], [0.2, 0.4, 0.6, 0.8])  # prediction 1, the second of object 0, is still free for object 1
+@example([20], [40], [0.2, 0.4, 0.6, 0.8])  # one prediction over two objects: the first takes it, the other is missed
+def test_greedy_order_where_objects_share_predictions(objects, predictions, score):
+    """At IoU 0.25 an object may have two matches and a prediction two objects: the stored order decides."""
+    point = np.arange(40)
+    target = {"instance": np.searchsorted(objects, point, side="right"), "segment": np.zeros(40, int)}
+    prediction = {"instance": np.searchsorted(predictions, point, side="right"), "score": np.array(score)}
+    prediction["category"] = np.zeros(4, int)
+    theirs = scannet_ap([dense(prediction, target)], classes=[0], min_points=1)
+    assert_same(instance_average_precision(prediction, target, min_points=1), theirs)
 
 
 @settings(max_examples=20, deadline=None)

@@ -54,6 +54,13 @@ def test_groups_do_not_influence_each_other():
         assert torch.equal(label[group == g], truth) or torch.equal(label[group == g], 1 - truth)
 
 
+def test_padding_of_uneven_groups_is_not_seen():
+    feat, group = torch.randn(300, 4, generator=seeded()), torch.arange(300).clamp(max=100) // 100
+    other = torch.where(group[:, None] == 0, feat, feat.flip(1) * 3 + 50)
+    label, again = kmeans(feat, group, 8, seeded()), kmeans(other, group, 8, seeded())
+    assert torch.equal(label[group == 0], again[group == 0])
+
+
 def test_same_generator_state_same_labels():
     feat, group = torch.randn(500, 8, generator=seeded()), torch.arange(500) // 250
     first = kmeans(feat, group, 5, seeded(1))

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,17 @@ def test_chunks_of_any_size_give_the_same_answer(monkeypatch):
     for budget in (1, 500, 1 << 20):
         monkeypatch.setitem(_search_chunks.__globals__, "CHUNK_ELEMENTS", budget)
         assert torch.equal(chunked(query, support, query_group, support_group, 4, 0.4), expected)
+
+
+def test_a_heap_of_equal_points_takes_no_quadratic_time():
+    """Invalid returns of a sensor all lie at the origin. One leaf of the tree would hold them: a minute for these."""
+    coord = torch.cat([torch.zeros(80_000, 3), torch.tensor([[0.1, 0, 0]])])
+    group = torch.zeros(len(coord), dtype=torch.long)
+    begin = time.perf_counter()
+    index = neighbours(coord, coord, group, group, 4, 0.2)
+    assert time.perf_counter() - begin < 10
+    assert (index >= 0).all() and (coord[index[:-1]] == 0).all()
+    assert index[-1, 0] == len(coord) - 1
 
 
 def test_radius_is_inclusive_and_a_point_finds_itself():

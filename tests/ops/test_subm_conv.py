@@ -50,7 +50,8 @@ def test_equals_dense_convolution(kernel_size):
 
     torch.testing.assert_close(sparse, dense)
     pull = torch.randn_like(dense)
-    for ours, expected in zip(torch.autograd.grad(sparse, leaves, pull), torch.autograd.grad(dense, leaves, pull)):
+    gradients = (torch.autograd.grad(out, leaves, pull) for out in (sparse, dense))
+    for ours, expected in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, expected)
 
 

@@ -1,8 +1,8 @@
 """Run the real Pointcept PTv3 in a process of its own: `python pointcept_ptv3.py ROOT REQUEST ANSWER`.
 
-REQUEST is a saved list of dicts with variant ("m1" or "m2"), kwargs, and optionally state_dict, batch and seed (then also
-a forward pass, in training mode: spconv's CPU build has no other). ANSWER is a saved list of dicts with shapes of the
-state_dict and stages (what the returned Point and those up the pooling chain hold). Needs spconv, on one thread.
+REQUEST is a saved list of dicts with variant ("m1" or "m2"), kwargs, and optionally state_dict, batch and seed (then
+also a forward pass, in training mode: spconv's CPU build has no other). ANSWER is a saved list of dicts with shapes of
+the state_dict and stages (what the returned Point and those up the pooling chain hold). Needs spconv, on one thread.
 """
 
 import importlib

@@ -56,8 +56,8 @@ def import_with_torchvision_stub(name):
 def encoder_stages(variant, state_dict, batch, encoder, seed):
     """Features of every encoder stage, finest first, voxels in (batch, x, y, z) order.
 
-    `encoder`: keyword arguments as in Pointcept; `seed` of the shuffled orders. Training mode: spconv's CPU build has no other. One thread: with more,
-    that build loses updates.
+    `encoder`: keyword arguments as in Pointcept; `seed` of the shuffled orders. Training mode: spconv's CPU build has
+    no other. One thread: with more, that build loses updates.
     """
     models = load("models.point_transformer_v3")
     torch.set_num_threads(1)

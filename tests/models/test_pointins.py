@@ -1,0 +1,401 @@
+import copy
+import io
+import pickle
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.models.views import Pass
+from tests.oracles.tiny_pointins import (
+    GRID,
+    VIEW_MAPS,
+    about_z,
+    backbone_config,
+    batch,
+    build,
+    dos_config,
+    pointins_config,
+    scene_points,
+)
+
+
+def local_config(num_local=4):
+    return dict(type="LocalViews-v1m1", backbone=backbone_config(), num_local_view=num_local)
+
+
+def with_regularisers(model):
+    model.add_regulariser(OffsetDistributionRegularization(MagnitudePrior.load("indoor")))
+    model.add_regulariser(SpatialClusteringRegularization(num_clusters=3, radius=0.2, feature="concat", min_points=3))
+    return model
+
+
+def warming_up(model):
+    model.warmup_steps = 10
+    return model
+
+
+# -- what the host sees ---------------------------------------------------------------------------------------------
+
+
+def test_state_dict_is_the_pretrainers_plus_the_offset_heads():
+    model = build(pointins_config())
+    plain = set(build(dos_config()).state_dict())
+    added = {f"{side}.offset_head.{key}" for side in ("student", "teacher") for key in model.teacher.offset_head.state_dict()}
+    assert set(model.state_dict()) == plain | added and len(added) == 12
+    assert {name for name, _ in model.named_parameters()} == set(model.state_dict())
+    assert [name for name, _ in model.named_children()] == ["student", "teacher"]
+
+
+def test_model_and_pretrainer_hold_the_same_objects():
+    model = build(pointins_config())
+    copies = [model, copy.deepcopy(model), pickle.loads(pickle.dumps(model)), copy.deepcopy(model).to(torch.float64)]
+    for twin in copies:
+        assert twin.student is twin.pretrainer.student and twin.teacher is twin.pretrainer.teacher
+        assert "offset_head" in twin.pretrainer.student and twin._modules is twin.pretrainer._modules
+    first, second = (next(twin.student.parameters()) for twin in copies[:2])
+    assert first is not second and torch.equal(first, second)
+    assert next(copies[3].pretrainer.student.parameters()).dtype == torch.float64
+    assert next(model.parameters()).dtype == torch.float32
+
+
+def test_saved_and_loaded_as_any_module():
+    model, other = build(pointins_config()), build(pointins_config(), seed=1)
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_train_and_eval_reach_the_pretrainer():
+    model = build(pointins_config())
+    model.eval()
+    assert not model.pretrainer.training and not model.student.training
+    model.train()
+    assert model.pretrainer.training and model.student.offset_head.training
+
+
+def test_events_reach_the_pretrainer_and_steps_are_counted(monkeypatch):
+    model = build(pointins_config(offset_warmup_steps=None, offset_warmup_ratio=0.25))
+    # two steps are accumulated: the scheduler counts half of them
+    cfg = SimpleNamespace(scheduler=SimpleNamespace(total_steps=20))
+    trainer = SimpleNamespace(cfg=cfg, start_epoch=1, max_epoch=4, train_loader=range(10), writer=None)
+    model.trainer = trainer
+    events = ["before_train", "before_epoch", "before_step", "after_step", "after_epoch", "after_train"]
+    seen = []
+    for event in events:
+        original = getattr(model.pretrainer, event)
+        monkeypatch.setattr(model.pretrainer, event, lambda e=event, f=original: (seen.append(e), f()))
+    for event in events:
+        getattr(model, event)()
+    assert seen == events and model.pretrainer.trainer is trainer
+    assert model.warmup_steps == 10 and model.step == 11
+
+
+def test_teacher_head_follows_the_student_by_the_pretrainers_average():
+    model = build(pointins_config())
+    model.student.offset_head.mlp[3].weight.data.fill_(1.0)
+    before = model.teacher.offset_head.mlp[3].weight.clone()
+    model.pretrainer.momentum = 0.75
+    model.after_step()
+    torch.testing.assert_close(model.teacher.offset_head.mlp[3].weight, 0.75 * before + 0.25)
+
+
+def test_features_on_request_pass_through():
+    model = build(pointins_config())
+    data = batch()
+    point = dict(coord=data["global_coord"], feat=data["global_feat"], offset=data["global_offset"], grid_size=GRID)
+    point["origin_coord"] = data["global_origin_coord"]
+    assert set(model(point, return_point=True)) == {"point"}
+
+
+# -- the loss -------------------------------------------------------------------------------------------------------
+
+
+# METHOD 6.7: exactly zero weight before the warm-up ends
+def test_during_warm_up_the_loss_is_the_pretrainers():
+    data = batch()
+    model = warming_up(with_regularisers(build(pointins_config())))
+    plain = build(dos_config())
+    plain.load_state_dict(model.state_dict(), strict=False)
+    torch.manual_seed(5)
+    expected = plain(data)
+    torch.manual_seed(5)
+    result = model(data)
+    assert result["loss"].item() == expected["loss"].item() and result["offset_loss"] == 0.0
+    assert {name: value.item() for name, value in result.items() if name in expected} == {
+        name: value.item() for name, value in expected.items()
+    }
+    expected["loss"].backward()
+    result["loss"].backward()
+    gradients = dict(model.named_parameters())
+    for name, parameter in plain.named_parameters():
+        if parameter.grad is not None:
+            assert torch.equal(parameter.grad, gradients[name].grad)
+    # in the graph all the same: DDP waits for every gradient
+    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in model.student.offset_head.parameters())
+
+
+def test_the_switch_is_at_the_first_step_after_warm_up():
+    model = build(pointins_config(offset_warmup_steps=2))
+    data, losses = batch(), []
+    for step in range(4):
+        model.step = step
+        losses.append(model(data)["offset_loss"].item())
+    assert losses[:2] == [0.0, 0.0] and min(losses[2:]) > 0
+
+
+# METHOD 6.7: the teacher receives no gradient
+def test_gradients_reach_the_students_head_and_encoder_but_no_teacher():
+    model = with_regularisers(build(pointins_config()))
+    data = batch()
+    torch.manual_seed(1)
+    model.step = -1
+    model(data)["loss"].backward()
+    encoder = model.student.backbone.embedding.stem.linear.weight
+    plain = encoder.grad.clone()
+    model.zero_grad()
+    torch.manual_seed(1)
+    model.step = 0
+    model(data)["loss"].backward()
+    assert all(p.grad.abs().sum() > 0 for p in model.student.offset_head.parameters())
+    assert not torch.allclose(plain, encoder.grad)
+    assert all(p.grad is None and not p.requires_grad for p in model.teacher.parameters())
+    assert all(torch.isfinite(p.grad).all() for p in model.student.parameters())
+
+
+def test_the_total_is_the_pretrainers_plus_the_weighted_offset_loss():
+    data, totals = batch(), []
+    for weight in (0.0, 0.25, 1.0):
+        model = build(pointins_config(offset_loss_weight=weight))
+        torch.manual_seed(2)
+        result = model(data)
+        totals.append((result["loss"].item(), result["offset_loss"].item()))
+    (base, loss), (quarter, _), (whole, _) = totals
+    assert quarter == pytest.approx(base + 0.25 * loss, rel=1e-5) and whole == pytest.approx(base + loss, rel=1e-5)
+    assert loss > 0
+
+
+def test_results_are_scalars_with_the_same_names_before_and_after_the_switch():
+    model = with_regularisers(build(pointins_config()))
+    names = []
+    for model.step in (-1, 0):
+        result = model(batch())
+        names.append(set(result))
+        assert all(value.dim() == 0 and torch.isfinite(value) for value in result.values())
+    assert names[0] == names[1] >= {"loss", "offset_loss", "offset_matched"}
+    assert 0 < result["offset_matched"] <= 1
+
+
+def test_no_valid_target_is_a_zero_loss():
+    class Nothing:
+        def refine(self, field):
+            return field.replace(valid=torch.zeros_like(field.valid), offset=field.offset * float("nan"))
+
+    model = build(pointins_config())
+    model.add_regulariser(Nothing())
+    result = model(batch())
+    result["loss"].backward()
+    assert result["offset_loss"] == 0.0 and torch.isfinite(result["loss"]) and result["offset_matched"] == 0.0
+    assert all(torch.isfinite(p.grad).all() for p in model.student.parameters())
+
+
+def test_a_scene_of_few_points_is_no_trouble():
+    data = batch(num_scenes=1)
+    keep = torch.tensor([0, 1, 2, -1])
+    small = {key: data[key][keep] for key in ("global_coord", "global_origin_coord", "global_feat")}
+    small |= dict(global_offset=torch.tensor([3, 4]), grid_size=data["grid_size"], name=data["name"])
+    result = with_regularisers(build(pointins_config()))(small)
+    result["loss"].backward()
+    assert torch.isfinite(result["loss"])
+
+
+def test_autocast_keeps_offsets_in_single_precision():
+    model = with_regularisers(build(pointins_config()))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = model(batch())
+    result["loss"].backward()
+    assert model.teacher_field.offset.dtype == torch.float32 and torch.isfinite(result["offset_loss"])
+
+
+# -- regularisers ---------------------------------------------------------------------------------------------------
+
+
+class Recorder:
+    def __init__(self, calls, name, shift=0.0):
+        self.calls, self.name, self.shift = calls, name, shift
+
+    def refine(self, field):
+        self.calls.append(self.name)
+        return field.replace(offset=field.offset + self.shift)
+
+
+def test_teacher_regularisers_run_in_the_order_of_installation():
+    model, calls = build(pointins_config()), []
+    for name in ("odr", "scr", "third"):
+        model.add_regulariser(Recorder(calls, name, 1.0))
+    model(batch())
+    assert calls == ["odr", "scr", "third"]
+    torch.testing.assert_close(model.target_field.offset, model.teacher_field.offset + 3)
+    with pytest.raises(KeyError):
+        model.add_regulariser(Recorder(calls, "x"), side="both")
+
+
+def test_student_regularisers_change_values_and_pass_gradients_straight():
+    views = scene_pass(about_z(0))
+    model = oracle_heads(build(pointins_config()))
+    leaf = views.feat.clone().requires_grad_()
+    field = model._scene_field(replace_feat(views, leaf), model.student.offset_head)
+    model.add_regulariser(OffsetDistributionRegularization("indoor"), side="student")
+    prediction = model._regularised(field)
+    expected = OffsetDistributionRegularization("indoor")(field.offset, field.view)
+    torch.testing.assert_close(prediction.detach(), expected)
+    assert not torch.allclose(prediction, field.offset)
+    weight = torch.randn_like(prediction)
+    (prediction * weight).sum().backward()
+    torch.testing.assert_close(leaf.grad[:, :3], weight, atol=1e-4, rtol=1e-3)
+    assert model.teacher_regularisers == []
+
+
+def test_full_scr_targets_are_shared_centroids():
+    model = with_regularisers(build(pointins_config()))
+    model(batch())
+    target = model.target_field
+    torch.testing.assert_close(target.center, target.instances.center)
+    assert target.valid.any() and torch.equal(target.coord, model.teacher_field.coord)
+    assert not target.offset.requires_grad
+
+
+# -- frames ---------------------------------------------------------------------------------------------------------
+
+
+def replace_feat(views, feat):
+    return Pass(feat, (feat.shape[1],), *[getattr(views, name) for name in list(vars(views))[2:]])
+
+
+# off the grid: equal lengths would be told apart by rounding, and ranks make that large
+SCATTERED = scene_points(0)[:300] + 0.04 * torch.rand(300, 3, generator=torch.Generator().manual_seed(0))
+
+
+def scene_pass(view_map, share=1.0, other=None):
+    """Two views of one scene whose features are, in the frame of the view, the offsets to the origin of the scene."""
+    points = SCATTERED
+    maps = [view_map, view_map if other is None else other]
+    origin = torch.cat([points, points])
+    view = torch.arange(2).repeat_interleave(len(points))
+    coord = torch.cat([points @ m.T + 0.7 for m in maps])
+    offset = torch.cat([-share * points @ m.T for m in maps])
+    return Pass(offset, (3,), coord, origin, (origin / GRID).long(), view, 2 * GRID)
+
+
+def oracle_heads(model):
+    """Heads that read the offset, in the frame of the view, off the features."""
+    for networks in (model.student, model.teacher):
+        networks["offset_head"] = nn.Identity()
+    return model
+
+
+# METHOD 6.2 in the model: views turned, flipped and scaled give the same targets and the same loss in the scene frame
+@pytest.mark.parametrize("view_map", [*VIEW_MAPS, about_z(211, 0.9, flip=True) @ about_z(45)[[0, 2, 1]][:, [0, 2, 1]]])
+def test_the_frame_of_a_view_does_not_matter(view_map):
+    model = with_regularisers(oracle_heads(build(pointins_config())))
+    scr = model.teacher_regularisers[1]
+
+    scr._slice = lambda field: field.coord  # the features that are clustered must not depend on the frame either
+
+    def run(first_map):
+        scr.generator = torch.Generator().manual_seed(0)
+        teacher, student = scene_pass(first_map, other=about_z(12)), scene_pass(first_map, 0.5, other=about_z(80))
+        loss, matched = model.offset_loss(teacher, [student])
+        return loss, matched, model.teacher_field, model.target_field
+
+    plain, turned = run(about_z(0)), run(view_map)
+    torch.testing.assert_close(turned[2].offset, plain[2].offset, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(turned[2].offset, -plain[2].coord, atol=2e-5, rtol=1e-4)
+    moved = (turned[3].center - plain[3].center).norm(dim=1) > 2e-3
+    assert moved.float().mean() < 0.01  # but for edges whose length is the radius to the last digit
+    torch.testing.assert_close(turned[0], plain[0], atol=0, rtol=0.01)
+    assert float(turned[1]) == pytest.approx(float(plain[1]), abs=0.01) and plain[1] > 0
+
+
+def test_a_perfect_student_has_no_loss_in_any_frame():
+    model = oracle_heads(build(pointins_config()))
+    loss, matched = model.offset_loss(scene_pass(about_z(0)), [scene_pass(about_z(120, 0.9), other=about_z(9))])
+    assert loss.item() == pytest.approx(0.0, abs=2e-4) and matched == 1.0
+    loss, _ = model.offset_loss(scene_pass(about_z(0)), [scene_pass(about_z(120), share=0.5)])
+    points = SCATTERED
+    assert loss.item() == pytest.approx(0.5 * points.abs().sum(1).mean().item(), rel=1e-3)
+
+
+def test_targets_are_found_by_scene_position_within_a_voxel():
+    model = oracle_heads(build(pointins_config()))
+    teacher = scene_pass(about_z(0))
+    shifted = SCATTERED + torch.tensor([0.02, 0.0, 0.0])
+    student = scene_pass(about_z(0))
+    student = Pass(
+        student.feat, (3,), student.coord, torch.cat([shifted, shifted + 10]), student.grid_coord, student.view, 0.1
+    )
+    model.teacher_field = model._scene_field(teacher, model.teacher.offset_head)
+    model.target_field = model.teacher_field
+    field = model._scene_field(student, model.student.offset_head)
+    target, valid = model._matched_target(field, student.view)
+    assert valid[:300].all() and not valid[300:].any()
+    # the target is the centre that the teacher's voxel points at, seen from the student's own place
+    torch.testing.assert_close(target[:300], -shifted, atol=1e-4, rtol=1e-4)
+    model.match_radius = 0.001
+    assert model._matched_target(field, student.view)[1].sum() < 30
+
+
+@pytest.mark.parametrize("bend, warns", [(0.0, False), (0.4, True)])
+def test_a_nonlinear_augmentation_is_named_once(monkeypatch, bend, warns):
+    warnings = []
+    logger = SimpleNamespace(warning=warnings.append)
+    monkeypatch.setattr("pointins_ext.models.pointins.get_root_logger", lambda: logger)
+    data = batch()
+    data["global_coord"] = data["global_coord"] + bend * torch.sin(3 * data["global_coord"].roll(1, 1))
+    model = build(pointins_config())
+    model(data)
+    model(data)
+    assert len(warnings) == warns
+    assert not warns or "ElasticDistortion" in warnings[0] and "global_transform" in warnings[0]
+
+
+# -- other pretrainers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_local", [1, 2, 4])
+def test_local_views_learn_from_the_principal_view_of_their_own_scene(num_local):
+    model = build(pointins_config(local_config(num_local)))
+    groups = []
+    original = model._matched_target
+    model._matched_target = lambda field, group: (groups.append((field.view, group)), original(field, group))[1]
+    result = model(batch(num_local=num_local))
+    result["loss"].backward()
+    (view, same), (_, cross), *local = groups
+    assert torch.equal(same, view) and torch.equal(cross, view ^ 1)
+    for view, group in local:
+        assert torch.equal(group // 2, view // num_local)  # never another scene
+        assert num_local == 2 or torch.equal(group % 2, torch.zeros_like(group))
+    assert result["offset_matched"] > 0.5 and result["offset_loss"] > 0
+
+
+def test_width_of_the_head_is_read_off_the_pretrainer():
+    for pretrainer in (dos_config(), local_config()):
+        assert build(pointins_config(pretrainer)).student.offset_head.mlp[0].in_features == 32
+    given = pointins_config(offset_head=dict(in_channels=32, hidden_channels=4))
+    assert build(given).student.offset_head.mlp[0].out_features == 4
+    assert build(pointins_config(offset_head=None)).student.offset_head.mlp[0].out_features == 256
+
+
+def test_teacher_head_starts_as_the_students():
+    model = build(pointins_config())
+    student, teacher = model.student.offset_head.parameters(), model.teacher.offset_head.parameters()
+    assert all(torch.equal(a, b) and a is not b for a, b in zip(student, teacher, strict=True))
+
+
+def test_a_model_without_teacher_is_no_pretrainer():
+    with pytest.raises(ValueError, match=r"has no student\['backbone'\]; expected a teacher-student pretrainer such as DOS"):
+        build(pointins_config(backbone_config()))

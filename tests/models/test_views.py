@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from pointins_ext.host import Point
+from pointins_ext.models.views import up_cast
+
+
+def chain():
+    """Three stages: four points, two voxels, one voxel."""
+    fine = Point(
+        feat=torch.tensor([[1.0], [2.0], [3.0], [4.0]]),
+        coord=torch.rand(4, 3),
+        origin_coord=torch.rand(4, 3).double(),
+        grid_coord=torch.tensor([[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]]),
+        batch=torch.zeros(4, dtype=torch.long),
+        grid_size=torch.tensor(0.04),
+    )
+    middle = Point(
+        feat=torch.tensor([[10.0, 11.0], [20.0, 21.0]]),
+        coord=torch.rand(2, 3),
+        origin_coord=torch.rand(2, 3),
+        grid_coord=torch.tensor([[0, 0, 0], [1, 0, 0]]),
+        batch=torch.zeros(2, dtype=torch.long),
+        grid_size=torch.tensor(0.08),
+        pooling_parent=fine,
+        pooling_inverse=torch.tensor([1, 0, 0, 1]),
+    )
+    return Point(
+        feat=torch.tensor([[100.0]]),
+        coord=torch.rand(1, 3),
+        origin_coord=torch.rand(1, 3),
+        grid_coord=torch.zeros(1, 3, dtype=torch.long),
+        batch=torch.zeros(1, dtype=torch.long),
+        grid_size=torch.tensor(0.16),
+        pooling_parent=middle,
+        pooling_inverse=torch.tensor([0, 0]),
+    )
+
+
+def test_levels_are_concatenated_finest_first():
+    point = chain()
+    zero, one, two = (up_cast(point, levels) for levels in range(3))
+    assert zero.feat.tolist() == [[100.0]] and zero.stage_channels == (1,)
+    assert one.feat.tolist() == [[10.0, 11.0, 100.0], [20.0, 21.0, 100.0]] and one.stage_channels == (2, 1)
+    assert two.feat[:, 1:3].tolist() == [[20.0, 21.0], [10.0, 11.0], [10.0, 11.0], [20.0, 21.0]]
+    assert two.feat[:, 0].tolist() == [1.0, 2.0, 3.0, 4.0] and two.stage_channels == (1, 2, 1)
+    assert [round(views.voxel, 4) for views in (zero, one, two)] == [0.16, 0.08, 0.04]
+    assert two.origin_coord.dtype == torch.float32 and torch.equal(one.coord, point.pooling_parent.coord)
+
+
+def test_the_chain_survives_and_later_changes_do_not_reach_the_pass():
+    point = chain()
+    views = up_cast(point, 2)
+    assert point.pooling_parent.pooling_parent.feat.shape == (4, 1) and point.feat.tolist() == [[100.0]]
+    point.feat = torch.zeros(1, 1)  # what hosts do next
+    parent = point.pop("pooling_parent")
+    parent.feat = torch.zeros(2, 5)
+    assert views.feat[0].tolist() == [1.0, 20.0, 21.0, 100.0]
+
+
+def test_too_many_levels_are_named():
+    with pytest.raises(ValueError, match="up_cast_level is 3, but the backbone has fewer pooling stages or is not trac"):
+        up_cast(chain(), 3)
