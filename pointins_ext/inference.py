@@ -1,5 +1,6 @@
 """Offsets and instances of one scan from a pretrained checkpoint, without any label."""
 
+import copy
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from pointins_ext.host import Config, build_model
 from pointins_ext.models.views import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 
-# Components of the shifted points: two voxels of the finest level. Offsets that are half long enough need a small radius.
-RADIUS_VOXELS = 2.0
+# Components of the shifted points: joined up to one voxel of the finest level, for offsets draw an object's points together
+# while its border to the next keeps its spacing. Chosen on rooms of the split "test", never on "val".
+RADIUS_VOXELS = 1.0
 MIN_VOXELS = 50
 
 
@@ -75,7 +77,7 @@ class Predictor:
         nearest = neighbours(raw, raw[kept], *one_scan, 1, None).squeeze(1)
         return Prediction(
             coord=raw[kept].numpy(),
-            offset=offset[inverse].cpu().numpy() / self.scale,
+            offset=_interpolate(offset, views.origin_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy() / self.scale,
             feat=views.feat[inverse].cpu().numpy(),
             stage_channels=views.stage_channels,
             nearest=nearest.numpy(),
@@ -121,7 +123,7 @@ class Predictor:
         was_training = self.networks.training
         self.networks.eval()
         # the backbone draws its serialisation orders: the same scan must give the same answer and leave the stream alone
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
             views, inverse = _to_loss_level(self.networks.backbone(batch), self.up_cast_level)
         offset = self.networks.offset_head(views.feat)
@@ -169,9 +171,15 @@ def read_checkpoint(weight: str | os.PathLike) -> dict:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"{path}: not a readable checkpoint, truncated or of another kind ({error})") from error
-    missing = {"state_dict", "config"} - set(checkpoint)
-    if missing or not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in checkpoint["state_dict"]):
-        found = ", ".join(sorted(checkpoint)) if missing else "a state_dict without offset_head"
+    if not isinstance(checkpoint, dict):
+        found = f"a {type(checkpoint).__name__}"
+    elif not {"state_dict", "config"} <= checkpoint.keys():
+        found = f"{len(checkpoint)} entries {', '.join(sorted(map(str, checkpoint))[:5])}"
+    elif not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in checkpoint["state_dict"]):
+        found = "a state_dict without offset_head"
+    else:
+        found = None
+    if found:
         raise ValueError(f"{path}: not a PointINS pretraining checkpoint: expected state_dict and config, found {found}")
     return checkpoint
 
@@ -189,6 +197,17 @@ def _to_loss_level(point, levels: int):
     if inverse is None:
         inverse = torch.arange(len(views.feat), device=views.feat.device)
     return views, inverse
+
+
+def _interpolate(value: torch.Tensor, coord: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """Inverse-distance mean of `value` (M,C) at the three nearest of `coord` (M,3) for every `query` (N,3).
+
+    Offsets that jump from one loss voxel to the next would tear at their borders what belongs together.
+    """
+    one_scan = (torch.zeros_like(query[:, 0], dtype=torch.long), torch.zeros_like(coord[:, 0], dtype=torch.long))
+    index = neighbours(query, coord, *one_scan, min(3, len(coord)), None)
+    weight = 1 / ((query[:, None] - coord[index]).norm(dim=2, keepdim=True) + 1e-3)
+    return (value[index] * weight).sum(1) / weight.sum(1)
 
 
 def _center(coord: torch.Tensor) -> torch.Tensor:
@@ -209,14 +228,20 @@ def segment(coord, color=None, normal=None, weight=None, grid_size=None, radius=
     """
     if weight is None:
         raise ValueError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
-    from pointins_ext.datasets.readers import check_scan
+    from pointins_ext.datasets.readers import LARGE_COORDINATE, check_scan
 
-    scene = dict(coord=np.asarray(coord, dtype=np.float32), color=color, normal=normal, **channels)
+    scene = dict(coord=np.asarray(coord, dtype=np.float64), color=color, normal=normal, **channels)
     scene = {key: np.asarray(value) for key, value in scene.items() if value is not None}
     check_scan(scene, "segment")
-    predictor = weight if isinstance(weight, Predictor) else load_predictor(weight, grid_size=grid_size)
+    # single precision has centimetres left in map coordinates
+    far = np.abs(scene["coord"]).max() > LARGE_COORDINATE
+    shift = np.floor(scene["coord"].mean(axis=0)) if far else np.zeros(3)
+    scene["coord"] = (scene["coord"] - shift).astype(np.float32)
+    predictor = copy.copy(weight) if isinstance(weight, Predictor) else load_predictor(weight)
+    if grid_size is not None:
+        predictor.scale = predictor.grid_size / grid_size
     instance = predictor(scene).instances(radius, min_points)
-    return instance, instance_centers(scene["coord"], instance)
+    return instance, instance_centers(scene["coord"], instance) + shift
 
 
 def instance_centers(coord: np.ndarray, instance: np.ndarray) -> np.ndarray:

@@ -30,13 +30,12 @@ TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")
 
 
 def methods(voxel: float, num_clusters: int) -> dict:
-    """Name -> function from a scene's voxels to instance labels; all but HDBSCAN join points up to two voxels apart."""
-    radius = RADIUS_VOXELS * voxel
+    """Name -> function from a scene's voxels to instance labels, each with the radius that suits it best on other rooms."""
     return {
-        "pointins": lambda v: cluster_offsets(v["coord"], v["offset"], radius, MIN_VOXELS),
-        "kmeans": lambda v: kmeans_instances(v["coord"], v["feat"], num_clusters, radius, MIN_VOXELS),
+        "pointins": lambda v: cluster_offsets(v["coord"], v["offset"], RADIUS_VOXELS * voxel, MIN_VOXELS),
+        "kmeans": lambda v: kmeans_instances(v["coord"], v["feat"], num_clusters, 1.25 * voxel, MIN_VOXELS),
         "hdbscan": lambda v: hdbscan_instances(v["coord"]),
-        "components": lambda v: components(v["coord"], radius, MIN_VOXELS),
+        "components": lambda v: components(v["coord"], 1.5 * voxel, MIN_VOXELS),
     }
 
 

@@ -1,3 +1,3 @@
 """Datasets that hosts lack: what is registered in DATASETS."""
 
-from pointins_ext.datasets import rooms  # noqa: F401
+from pointins_ext.datasets import rooms, scans  # noqa: F401

@@ -35,7 +35,8 @@ class OffsetMonitor(HookBase):
         raw, target = self.model.teacher_field, self.model.target_field
         self.latest = {f"offset/{name}": value for name, value in offset_statistics(raw, target).items()}
         if self.canary is not None:
-            predictor = Predictor.from_config(self.model.teacher, self.trainer.cfg)
+            # the room has the size that the network sees, whatever the scale of the scans
+            predictor = Predictor.from_config(self.model.teacher, self.trainer.cfg, scale=1.0)
             self.latest |= {f"canary/{k}": v for k, v in canary_statistics(predictor, self.canary).items()}
         self._write()
 

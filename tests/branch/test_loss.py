@@ -54,6 +54,13 @@ def test_invalid_targets_do_not_travel(bad):
     assert torch.isfinite(prediction.grad).all() and (prediction.grad[~valid] == 0).all()
 
 
+def test_invalid_predictions_do_not_reach_the_loss():
+    prediction, target = vectors(4, 0), vectors(4, 1)
+    prediction[2] = float("nan")
+    valid = torch.tensor([True, True, False, True])
+    torch.testing.assert_close(offset_loss(prediction, target, valid), offset_loss(prediction[valid], target[valid]))
+
+
 @pytest.mark.parametrize("length", [0.0, 1e-30, 1e-12, 1e-6])
 def test_short_predictions_and_targets_have_finite_gradients(length):
     for prediction, target in (

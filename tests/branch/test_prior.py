@@ -181,7 +181,7 @@ def test_implausible_groups_are_dropped():
 def test_scans_without_objects_are_an_error():
     coord, instance = room()
     for scans in ([], [coord[instance < 0]]):
-        with pytest.raises(ValueError, match="only 0 points lie on plausible objects; expected at least 100. Use a built"):
+        with pytest.raises(ValueError, match="only 0 points lie on plausible objects; expected at least 100"):
             fit_label_free(scans)
     with pytest.raises(ValueError, match="method 'dbscan' is unknown; expected 'components' or 'hdbscan'"):
         fit_label_free([coord], method="dbscan")

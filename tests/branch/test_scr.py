@@ -180,7 +180,7 @@ def test_a_seeded_generator_repeats_the_segments():
 
 def test_segments_depend_on_the_direction_of_features_alone():
     coord, segment, offset = random_scene(2)
-    feat = one_hot(segment, 3) * torch.rand(150, 1).add(0.1)
+    feat = one_hot(segment, 3) * torch.linspace(-4, 4, 150).exp()[:, None]
     result = SpatialClusteringRegularization(num_clusters=3)(coord, feat, offset, one_view(coord))
     assert same_partition(result.segment, segment)
 

@@ -110,9 +110,8 @@ def test_border_is_where_the_other_view_of_the_scene_goes_on():
     parts = [row(0, 10), row(4, 14), row(0, 5)]
     view = torch.repeat_interleave(torch.arange(3), torch.tensor([len(p) for p in parts]))
     coord = torch.cat(parts)
-    start = OffsetField(
-        coord, torch.ones(len(coord), 2), (2,), 0 * coord, view, torch.ones_like(view, dtype=torch.bool), view // 2, 0.105
-    )
+    valid = torch.ones_like(view, dtype=torch.bool)
+    start = OffsetField(coord, torch.ones(len(coord), 2), (2,), 0 * coord, view, valid, view // 2, 0.105)
     border = start.border()
     # view 0 ends at 9 where view 1 goes on at 11 (10 lies within one voxel of 9): the last voxel is at the border
     assert border[view == 0].nonzero().flatten().tolist() == [9]

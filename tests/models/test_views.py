@@ -59,5 +59,5 @@ def test_the_chain_survives_and_later_changes_do_not_reach_the_pass():
 
 
 def test_too_many_levels_are_named():
-    with pytest.raises(ValueError, match="up_cast_level is 3, but the backbone has fewer pooling stages or is not trac"):
+    with pytest.raises(ValueError, match="up_cast_level is 3, but the backbone has fewer pooling stages"):
         up_cast(chain(), 3)

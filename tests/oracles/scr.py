@@ -8,7 +8,7 @@ VOXEL = 0.08
 
 
 def pseudo_instances(coord, segment, offset, num_neighbours, radius):
-    """Component (N,) of every point: k nearest shifted points of its own segment, none beyond `radius` (None: no bound)."""
+    """Component (N,) of every point: k nearest shifted points of its own segment, none beyond `radius`."""
     label = np.full(len(coord), -1)
     number = 0
     for s in np.unique(segment):

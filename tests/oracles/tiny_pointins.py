@@ -11,46 +11,55 @@ GRID = 0.05
 
 
 def backbone_config(**changes):
-    return dict(
-        type="PT-v3m2",
-        in_channels=6,
-        order=("z", "z-trans"),
-        stride=(2, 2),
-        enc_depths=(0, 1, 1),
-        enc_channels=(8, 16, 16),
-        enc_num_head=(1, 2, 2),
-        enc_patch_size=(32, 32, 32),
-        drop_path=0.0,
-        shuffle_orders=False,
-        traceable=True,
-        enc_mode=True,
-        mask_token=False,
-    ) | changes
+    return (
+        dict(
+            type="PT-v3m2",
+            in_channels=6,
+            order=("z", "z-trans"),
+            stride=(2, 2),
+            enc_depths=(0, 1, 1),
+            enc_channels=(8, 16, 16),
+            enc_num_head=(1, 2, 2),
+            enc_patch_size=(32, 32, 32),
+            drop_path=0.0,
+            shuffle_orders=False,
+            traceable=True,
+            enc_mode=True,
+            mask_token=False,
+        )
+        | changes
+    )
 
 
 def dos_config(**changes):
-    return dict(
-        type="DOS-v1m1",
-        backbone=backbone_config(),
-        head_in_channels=32,
-        head_hidden_channels=16,
-        head_embed_channels=8,
-        head_num_prototypes=12,
-        mask_size_start=0.2,
-        mask_size_base=0.2,
-        mask_ratio_start=0.5,
-        mask_ratio_base=0.5,
-        up_cast_level=1,
-    ) | changes
+    return (
+        dict(
+            type="DOS-v1m1",
+            backbone=backbone_config(),
+            head_in_channels=32,
+            head_hidden_channels=16,
+            head_embed_channels=8,
+            head_num_prototypes=12,
+            mask_size_start=0.2,
+            mask_size_base=0.2,
+            mask_ratio_start=0.5,
+            mask_ratio_base=0.5,
+            up_cast_level=1,
+        )
+        | changes
+    )
 
 
 def pointins_config(pretrainer=None, **changes):
-    return dict(
-        type="PointINS-v1m1",
-        pretrainer=pretrainer or dos_config(),
-        offset_head=dict(type="OffsetHead", hidden_channels=16),
-        offset_warmup_steps=0,
-    ) | changes
+    return (
+        dict(
+            type="PointINS-v1m1",
+            pretrainer=pretrainer or dos_config(),
+            offset_head=dict(type="OffsetHead", hidden_channels=16),
+            offset_warmup_steps=0,
+        )
+        | changes
+    )
 
 
 def build(config, seed=0):
@@ -82,7 +91,7 @@ def crop(points, start, share):
 
 
 def pack(prefix, views, maps):
-    """Packed views: scene coordinates (list of (N,3)), each seen through its map; features are coordinates and colours."""
+    """Packed views: scene coordinates, a list of (N,3), each seen through its map; features: coord, color."""
     coord = [points @ m.T + 0.3 for points, m in zip(views, maps, strict=True)]
     origin = torch.cat(views)
     color = torch.sin(7 * origin)  # the same in every view

@@ -31,21 +31,24 @@ model = dict(
         mask_size_base=0.32,
         mask_ratio_start=0.6,
         mask_ratio_base=0.6,
+        # falls, where long runs let it rise to 1: the teacher must follow within the run
         momentum_base=0.994,
         momentum_final=0.98,
         up_cast_level=2,
     ),
     offset_head=dict(type="OffsetHead", hidden_channels=128),
     offset_loss_weight=0.25,
-    offset_warmup_steps=400,
+    # absolute, not the paper's 10 %: in a short run the features must be there first
+    offset_warmup_steps=200,
 )
 
 epoch = 18
 eval_epoch = 18
 base_lr = 0.001
 optimizer = dict(type="AdamW", lr=base_lr, weight_decay=0.04)
+# ends at a quarter of its peak: offsets are still learning when so short a run stops
 scheduler = dict(
-    type="OneCycleLR", max_lr=base_lr, pct_start=0.05, anneal_strategy="cos", div_factor=10.0, final_div_factor=1000.0
+    type="OneCycleLR", max_lr=base_lr, pct_start=0.05, anneal_strategy="cos", div_factor=10.0, final_div_factor=0.4
 )
 
 augmentation = [
@@ -87,7 +90,7 @@ del augmentation
 hooks = [
     dict(type="CheckpointLoader"),
     dict(type="ModelHook"),
-    dict(type="ODRHook", prior="auto"),
+    dict(type="ODRHook", prior="auto", auto_scans=16),
     dict(type="SCRHook", num_clusters=5, feature="loss_stage"),
     dict(type="OffsetMonitor", every=25),
     dict(type="IterationTimer", warmup_iter=2),

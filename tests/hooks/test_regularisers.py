@@ -1,0 +1,215 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.hooks.regularisers import ODRHook, SCRHook
+from pointins_ext.host import HOOKS, Config
+from tests.oracles.tiny_pointins import batch, build, dos_config, pointins_config
+
+
+class Writer:
+    def __init__(self):
+        self.scalars = []
+
+    def add_scalar(self, name, value, step):
+        self.scalars.append((name, value, step))
+
+
+class Logger:
+    def __init__(self):
+        self.lines = []
+
+    def info(self, line):
+        self.lines.append(line)
+
+
+class Scans:
+    """Rooms with a floor and boxes of 0.4 m; counts how often it is read."""
+
+    def __init__(self, num_scans=5):
+        self.num_scans, self.read = num_scans, []
+
+    def __len__(self):
+        return self.num_scans
+
+    def get_data(self, index):
+        self.read.append(index)
+        floor = np.stack(np.meshgrid(np.arange(0, 4, 0.05), np.arange(0, 4, 0.05), [0.0], indexing="ij"), -1)
+        edge = np.arange(0, 0.401, 0.04)
+        cells = np.stack(np.meshgrid(edge, edge, edge, indexing="ij"), -1).reshape(-1, 3)
+        boxes = [cells + (0.5 + 1.1 * i, 1.0 + i % 2, 0.15) for i in range(3)]
+        return dict(coord=np.concatenate([floor.reshape(-1, 3), *boxes]).astype(np.float32))
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    return SimpleNamespace(
+        model=build(pointins_config()),
+        cfg=Config(dict(save_path=str(tmp_path), seed=3, resume=False)),
+        writer=Writer(),
+        logger=Logger(),
+        train_loader=SimpleNamespace(dataset=Scans()),
+    )
+
+
+def installed(trainer, *hooks):
+    for hook in hooks:
+        hook.trainer = trainer
+        hook.before_train()
+    return hooks
+
+
+# -- ODR ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strength, ramp_steps", [(1.0, 4), (0.5, 2), (1.0, 0)])
+def test_strength_grows_linearly_after_the_warm_up(trainer, strength, ramp_steps):
+    (hook,) = installed(trainer, ODRHook(strength=strength, ramp_steps=ramp_steps))
+    trainer.model.warmup_steps, seen = 3, []
+    for trainer.model.step in range(9):
+        hook.before_step()
+        seen.append(hook.odr.strength)
+    expected = [strength * (min(1, max(0, s - 2) / ramp_steps) if ramp_steps else 1) for s in range(9)]
+    assert seen == pytest.approx(expected)
+    assert trainer.writer.scalars == [("params/odr_strength", value, step) for step, value in enumerate(seen)]
+
+
+def test_the_first_step_is_gentle_by_default_and_literal_in_the_paper_preset(trainer):
+    default, paper = installed(trainer, ODRHook(), ODRHook(preset="paper"))
+    for hook in (default, paper):
+        hook.before_step()
+    assert default.odr.strength == 0.01 and paper.odr.strength == 1.0
+    assert (paper.odr.direction, paper.odr.scope) == ("cartesian", "view")
+    assert trainer.model.teacher_regularisers == [default.odr, paper.odr]
+
+
+def test_odr_sides_and_options(trainer):
+    options = dict(prior="outdoor", side="student", direction="spherical", scope="batch", ramp_steps=0)
+    (hook,) = installed(trainer, HOOKS.build(dict(type="ODRHook", **options)))
+    assert trainer.model.student_regularisers == [hook.odr] and trainer.model.teacher_regularisers == []
+    assert (hook.odr.direction, hook.odr.scope) == ("spherical", "batch")
+    assert torch.equal(hook.odr.prior.quantiles, MagnitudePrior.load("outdoor").quantiles)
+    assert "built-in 'outdoor', median 1.18" in trainer.logger.lines[0]
+
+
+def test_a_prior_file_is_used(trainer, tmp_path):
+    prior = MagnitudePrior(torch.linspace(0.1, 0.9, 33))
+    prior.save(tmp_path / "mine.json")
+    (hook,) = installed(trainer, ODRHook(prior=str(tmp_path / "mine.json")))
+    torch.testing.assert_close(hook.odr.prior.quantiles, prior.quantiles)
+
+
+def test_auto_prior_is_fitted_from_the_training_scans(trainer, tmp_path):
+    (hook,) = installed(trainer, ODRHook(prior="auto", auto_scans=3))
+    assert trainer.train_loader.dataset.read == [0, 2, 4]  # evenly spread
+    # offsets in a box of 0.4 m lie between its inside and half its diagonal
+    quantile = hook.odr.prior.quantile(torch.tensor([0.01, 0.5, 1.0]))
+    assert 0 <= quantile[0] < quantile[1] < quantile[2] and quantile[2] == pytest.approx(0.2 * 3**0.5, abs=0.02)
+    saved = MagnitudePrior.load(tmp_path / "prior.json")
+    assert torch.equal(saved.quantiles, hook.odr.prior.quantiles)
+    assert any("without labels" in line for line in trainer.logger.lines)
+
+
+def test_a_resumed_run_keeps_its_prior_and_a_new_one_fits_again(trainer, tmp_path):
+    MagnitudePrior(torch.linspace(0.1, 0.9, 33)).save(tmp_path / "prior.json")
+    trainer.cfg.resume = True
+    (hook,) = installed(trainer, ODRHook(prior="auto"))
+    assert float(hook.odr.prior.quantiles[-1]) == pytest.approx(0.9) and trainer.train_loader.dataset.read == []
+    trainer.cfg.resume = False
+    (hook,) = installed(trainer, ODRHook(prior="auto"))
+    assert float(hook.odr.prior.quantiles[-1]) < 0.5
+
+
+def test_scans_without_objects_name_the_built_in_priors(trainer):
+    trainer.train_loader.dataset.get_data = lambda index: dict(coord=np.random.rand(500, 3) * [4, 4, 0])
+    with pytest.raises(ValueError, match="points lie on plausible objects.*Use a built-in prior"):
+        installed(trainer, ODRHook(prior="auto"))
+
+
+# -- SCR ------------------------------------------------------------------------------------------------------------
+
+
+def test_scr_presets(trainer):
+    default, paper = installed(trainer, SCRHook(), SCRHook(preset="paper"))
+    assert (default.scr.feature, default.scr.radius, default.scr.min_points) == ("loss_stage", 0.12, 10)
+    assert (paper.scr.feature, paper.scr.radius, paper.scr.min_points) == ("concat", None, 1)
+    assert paper.scr.max_length is None and default.scr.max_length > 1
+    assert default.scr.num_clusters == paper.scr.num_clusters == 20
+    assert trainer.model.teacher_regularisers == [default.scr, paper.scr]
+
+
+@pytest.mark.parametrize("order, longest", [(("odr", "scr"), 6.0), (("scr",), 2.5)])
+def test_the_length_cap_is_that_of_the_installed_prior(trainer, order, longest):
+    hooks = dict(odr=ODRHook(prior="outdoor"), scr=SCRHook(length_cap=2.0))
+    installed(trainer, *[hooks[name] for name in order])
+    assert hooks["scr"].scr.max_length == pytest.approx(2 * longest, rel=0.08)
+
+
+def test_hook_order_is_the_order_of_regularisation(trainer):
+    scr, odr = installed(trainer, SCRHook(num_clusters=2), ODRHook())
+    assert trainer.model.teacher_regularisers == [scr.scr, odr.odr]
+    result = trainer.model(batch())
+    assert torch.isfinite(result["offset_loss"]) and trainer.model.target_field.instances is not None
+
+
+def test_every_step_and_seed_cuts_anew_and_repeats(trainer):
+    (hook,) = installed(trainer, SCRHook())
+
+    def draws(seed, step):
+        trainer.cfg.seed, trainer.model.step = seed, step
+        hook.before_step()
+        return torch.rand(4, generator=hook.scr.generator).tolist()
+
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    assert draws(1, 5) == draws(1, 5) != draws(1, 6) != draws(2, 6)
+    assert draws(None, 5) == draws(0, 5)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("side", ["teacher", "student"])
+def test_full_recipe_through_a_step(trainer, side):
+    hooks = installed(trainer, ODRHook(side=side), SCRHook(num_clusters=3, side=side, exclude_cut=True))
+    for hook in hooks:
+        hook.before_step()
+    result = trainer.model(batch())
+    result["loss"].backward()
+    assert all(torch.isfinite(value) for value in result.values())
+    kinds = [type(r) for r in getattr(trainer.model, f"{side}_regularisers")]
+    assert kinds == [OffsetDistributionRegularization, SpatialClusteringRegularization]
+
+
+# -- errors ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hook", [ODRHook, SCRHook])
+def test_another_model_is_named(trainer, hook):
+    trainer.model = build(dos_config())
+    with pytest.raises(ValueError, match=f"{hook.__name__} needs model type 'PointINS-v1m1', found 'DOS': wrap"):
+        installed(trainer, hook())
+    trainer.model = SimpleNamespace(module=build(pointins_config()))  # DDP
+    installed(trainer, hook())
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: ODRHook(preset="literal"), ValueError, "'literal' is unknown; expected one of default, paper"),
+        (lambda: SCRHook(preset="literal"), ValueError, "SCRHook preset 'literal' is unknown"),
+        (lambda: SCRHook(feature="fine"), ValueError, "feature 'fine' is unknown"),
+        (lambda: SCRHook(radus=1), TypeError, "radus"),
+    ],
+)
+def test_unusable_options_are_named_at_construction(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_unusable_priors_are_named_before_the_first_step(trainer):
+    with pytest.raises(FileNotFoundError, match="prior 'idnoor' is neither a file nor built in"):
+        installed(trainer, ODRHook(prior="idnoor"))
+    with pytest.raises(ValueError, match="ODR direction 'polar' is unknown"):
+        installed(trainer, ODRHook(direction="polar"))

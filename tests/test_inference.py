@@ -1,0 +1,312 @@
+import copy
+import random
+
+import numpy as np
+import pytest
+import torch
+
+import pointins_ext
+from pointins_ext.evaluation.label_free import components, evaluate_label_free
+from pointins_ext.host import Config, build_model
+from pointins_ext.inference import RADIUS_VOXELS, Predictor, _to_loss_level, instance_centers, load_predictor
+from pointins_ext.models.views import up_cast
+from tests.oracles.tiny_pointins import GRID, backbone_config, dos_config, pointins_config
+
+DEEP = dict(
+    stride=(2, 2, 2), enc_depths=(0, 1, 1, 1), enc_channels=(8, 8, 16, 16), enc_num_head=(1, 1, 2, 2),
+    enc_patch_size=(32, 32, 32, 32), in_channels=9,
+)  # fmt: skip
+
+
+def config(feat_keys=("coord", "color", "normal"), in_channels=9):
+    pretrainer = dos_config(backbone=backbone_config(**DEEP | dict(in_channels=in_channels)))
+    transform = [
+        dict(type="GridSample", grid_size=GRID),
+        dict(type="Collect", keys=(), global_feat_keys=tuple(f"global_{key}" for key in feat_keys)),
+    ]
+    model = pointins_config(pretrainer | dict(head_in_channels=32))
+    return Config(dict(model=model, data=dict(train=dict(type="Scans", transform=transform))))
+
+
+def trained(cfg, seed=0, offset_std=0.1):
+    """A model whose offsets are large enough to matter."""
+    torch.manual_seed(seed)
+    model = build_model(cfg.model)
+    for networks in (model.student, model.teacher):
+        torch.nn.init.normal_(networks.offset_head.mlp[-1].weight, std=offset_std)
+    return model
+
+
+@pytest.fixture(scope="module")
+def cfg():
+    return config()
+
+
+@pytest.fixture(scope="module")
+def model(cfg):
+    return trained(cfg)
+
+
+@pytest.fixture(scope="module")
+def predictor(cfg, model):
+    return Predictor.from_config(model.teacher, cfg)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """Three boxes on a floor, raw points denser than the voxels; objects 0..2, the floor is -1."""
+    generator = np.random.default_rng(0)
+    parts, labels = [generator.uniform((0, 0, 0), (2.4, 1.2, 0.0), (4000, 3))], [-np.ones(4000, int)]
+    for number in range(3):
+        point = generator.uniform(-0.25, 0.25, (1500, 3))
+        axis = np.arange(1500) % 3
+        point[np.arange(1500), axis] = 0.25 * np.sign(point[np.arange(1500), axis])
+        parts.append(point + (0.4 + 0.8 * number, 0.6, 0.5))
+        labels.append(np.full(1500, number))
+    coord = np.concatenate(parts).astype(np.float32)
+    color = generator.uniform(0, 255, (len(coord), 3)).astype(np.float32)
+    normal = generator.normal(size=(len(coord), 3)).astype(np.float32)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    return dict(coord=coord, color=color, normal=normal, instance=np.concatenate(labels))
+
+
+@pytest.fixture
+def checkpoint(tmp_path, cfg, model):
+    path = tmp_path / "model_last.pth"
+    torch.save(dict(state_dict=model.state_dict(), config=cfg.to_dict(), epoch=3), path)
+    return path
+
+
+# -- prediction -----------------------------------------------------------------------------------------------------
+
+
+def test_the_same_scan_gives_the_same_answer_and_draws_nothing(predictor, scene):
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    first = predictor(scene)
+    assert torch.equal(states[0], torch.get_rng_state()) and states[2] == random.getstate()
+    assert states[1] == np.random.get_state()[1].tolist()
+    torch.manual_seed(99)
+    second = predictor(scene)
+    assert np.array_equal(first.offset, second.offset) and np.array_equal(first.feat, second.feat)
+    assert np.array_equal(first.instances(min_points=10), second.instances(min_points=10))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_stream_of_the_gpu_is_left_alone_too(cfg, scene):
+    predictor = Predictor.from_config(trained(cfg).teacher.cuda(), cfg)
+    torch.cuda.manual_seed(7)
+    state = torch.cuda.get_rng_state()
+    predictor(scene)
+    assert torch.equal(state, torch.cuda.get_rng_state())
+
+
+def test_training_mode_is_given_back(cfg, scene):
+    model = trained(cfg).train()
+    Predictor.from_config(model.teacher, cfg)(scene)
+    assert all(module.training for module in model.teacher.modules())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_every_raw_point_gets_the_offset_and_label_of_its_voxel(predictor, scene):
+    prediction = predictor(scene)
+    distance = np.linalg.norm(scene["coord"] - prediction.coord[prediction.nearest], axis=1)
+    assert prediction.nearest.shape == (len(scene["coord"]),) and distance.max() < GRID * 3**0.5
+    assert len(np.unique(np.floor(prediction.coord / GRID), axis=0)) == len(prediction.coord)
+    assert np.isin(prediction.coord, scene["coord"]).all()
+    label = prediction.instances(min_points=10)
+    assert label.shape == (len(scene["coord"]),) and label.max() >= 0
+    assert set(np.unique(label)) - {-1} == set(range(label.max() + 1))
+    assert torch.equal(prediction.raw_offset(), torch.from_numpy(prediction.offset[prediction.nearest]))
+    assert prediction.fine_feat.shape == (len(prediction.coord), 16) and prediction.voxel == GRID
+
+
+def test_the_loss_voxel_of_a_point_holds_it(model, scene):
+    grid_coord = torch.from_numpy(np.unique(np.floor(scene["coord"] / GRID), axis=0)).int()
+    data = dict(coord=grid_coord * GRID, origin_coord=grid_coord * GRID, grid_coord=grid_coord - grid_coord.amin(0))
+    data |= dict(feat=torch.rand(len(grid_coord), 9), batch=torch.zeros(len(grid_coord), dtype=torch.long))
+    data |= dict(grid_size=torch.tensor(GRID))
+    with torch.no_grad():
+        point = model.teacher.backbone(data)
+    for levels, stride in ((0, 8), (1, 4), (2, 2), (3, 1)):
+        views, inverse = _to_loss_level(point, levels)
+        assert torch.equal(views.feat, up_cast(point, levels).feat)
+        assert torch.equal(views.grid_coord[inverse].long(), data["grid_coord"].long() // stride)
+
+
+def test_field_is_what_training_sees(predictor, scene):
+    field, nearest = predictor.field(scene)
+    assert field.voxel == pytest.approx(4 * GRID) and len(field.coord) < len(predictor(scene).coord)
+    assert field.valid.all() and (field.view == 0).all() and nearest.shape == (len(scene["coord"]),)
+    distance = (torch.from_numpy(scene["coord"]) - field.coord[nearest]).norm(dim=1)
+    assert distance.max() < field.voxel * 3**0.5
+    torch.testing.assert_close(field.stage_channels, (16, 16))
+
+
+def test_zero_offsets_through_the_network_are_plain_geometry(cfg, scene):
+    prediction = Predictor.from_config(trained(cfg, offset_std=0.0).teacher, cfg)(scene)
+    assert not prediction.offset.any()
+    for radius, default in ((2 * GRID, None), (RADIUS_VOXELS * GRID, True)):
+        plain = components(prediction.coord, radius, 30)
+        label = prediction.instances(None if default else radius, min_points=30)
+        assert np.array_equal(label, plain[prediction.nearest])
+    voxels = dict(coord=prediction.coord, offset=prediction.offset)
+
+    def network(v):
+        return components(v["coord"] + v["offset"], 2 * GRID, 30)
+
+    scores = evaluate_label_free(
+        [scene | dict(voxels=voxels)], dict(network=network, plain=lambda v: components(v["coord"], 2 * GRID, 30))
+    )
+    scores["labels"] = _score(scene, prediction.instances(2 * GRID, min_points=30))
+    assert scores["network"]["map"] == scores["plain"]["map"] == scores["labels"]["map"] > 0.5
+    assert scores["network"] == pytest.approx(scores["plain"], nan_ok=True)
+
+
+def _score(scene, label):
+    """Scores of labels of the raw points: every raw point is a voxel of its own."""
+    voxels = dict(coord=scene["coord"], label=label)
+    return evaluate_label_free([scene | dict(voxels=voxels)], dict(labels=lambda v: v["label"]))["labels"]
+
+
+def test_a_scan_in_another_unit_is_the_same_scan(predictor, scene):
+    small = copy.copy(predictor)
+    small.scale = 8.0
+    prediction, expected = small(scene | dict(coord=scene["coord"] / 8)), predictor(scene)
+    np.testing.assert_allclose(prediction.offset * 8, expected.offset, atol=1e-5)
+    np.testing.assert_allclose(prediction.coord * 8, expected.coord, atol=1e-6)
+    assert prediction.voxel == GRID / 8
+    assert np.array_equal(prediction.instances(min_points=20), expected.instances(min_points=20))
+    label, center = pointins_ext.segment(
+        scene["coord"] / 8, scene["color"], scene["normal"], predictor, grid_size=GRID / 8, min_points=20
+    )
+    assert np.array_equal(label, expected.instances(min_points=20)) and predictor.scale == 1.0
+    np.testing.assert_allclose(center * 8, instance_centers(scene["coord"], label), atol=1e-4)
+
+
+def test_scale_of_the_training_data_is_the_default(cfg, model):
+    scaled = Config(cfg.to_dict())
+    scaled.data.train.scale = 8.0
+    assert Predictor.from_config(model.teacher, scaled).scale == 8.0
+    assert Predictor.from_config(model.teacher, scaled, scale=1.0).scale == 1.0
+
+
+def test_missing_colours_are_grey_and_missing_normals_are_estimated(predictor, scene):
+    grey = scene | dict(color=np.full_like(scene["color"], 127.5))
+    without = {key: value for key, value in scene.items() if key != "color"}
+    np.testing.assert_allclose(predictor(without).offset, predictor(grey).offset, atol=1e-6)
+    assert not np.allclose(predictor(scene).offset, predictor(grey).offset)
+    estimated = predictor({key: value for key, value in scene.items() if key != "normal"})
+    assert np.isfinite(estimated.offset).all() and estimated.offset.shape == predictor(scene).offset.shape
+
+
+def test_a_missing_channel_is_named(scene):
+    cfg = config(("coord", "strength"), in_channels=4)
+    predictor = Predictor.from_config(trained(cfg).teacher, cfg)
+    with pytest.raises(ValueError, match="needs 'strength' for every point; the scan has color, coord, inst"):
+        predictor(scene)
+    assert predictor(scene | dict(strength=np.zeros((len(scene["coord"]), 1)))).offset.any()
+    assert predictor(scene | dict(strength=np.zeros(len(scene["coord"])))).offset.any()
+
+
+# -- one call -------------------------------------------------------------------------------------------------------
+
+
+def test_segment_gives_ids_and_centres(checkpoint, scene):
+    args = dict(color=scene["color"], normal=scene["normal"], weight=checkpoint, min_points=20)
+    label, center = pointins_ext.segment(scene["coord"], **args)
+    assert label.shape == (len(scene["coord"]),) and center.shape == (label.max() + 1, 3)
+    for number in range(len(center)):
+        np.testing.assert_allclose(center[number], scene["coord"][label == number].mean(0), atol=1e-4)
+    again, _ = pointins_ext.segment(scene["coord"].tolist(), **args)
+    assert np.array_equal(label, again)
+
+
+def test_nothing_found_is_no_instance(predictor, scene):
+    label, center = pointins_ext.segment(scene["coord"], weight=predictor, min_points=10**6)
+    assert (label == -1).all() and center.shape == (0, 3)
+
+
+def test_map_coordinates_keep_their_digits(cfg, scene):
+    predictor = Predictor.from_config(trained(cfg, offset_std=0.0).teacher, cfg)
+    corner = np.array([512_000.0, 5_400_000.0, 300.0])
+    args = dict(weight=predictor, radius=2 * GRID, min_points=30)
+    label, center = pointins_ext.segment(scene["coord"] + corner, **args)
+    near_label, near_center = pointins_ext.segment(scene["coord"], **args)
+    assert np.array_equal(label, near_label) and len(center) == 4
+    np.testing.assert_allclose(center, near_center + corner, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(weight=None), "weight is missing; give a PointINS checkpoint"),
+        (dict(coord=np.zeros((50, 2))), r"coord has shape \(50, 2\), expected \(N, 3\)"),
+        (dict(coord=np.zeros((3, 3))), "3 points, expected at least 10"),
+        (dict(coord=np.full((50, 3), np.nan)), "50 of 50 points have NaN or Inf in coord"),
+        (dict(color=np.zeros((7, 3))), "color has 7 rows"),
+    ],
+)
+def test_unusable_scans_are_named(predictor, change, message):
+    arguments = dict(coord=np.random.default_rng(0).random((50, 3)), weight=predictor) | change
+    with pytest.raises(ValueError, match=message):
+        pointins_ext.segment(**arguments)
+
+
+# -- checkpoints ----------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_gives_the_networks_back(checkpoint, model, predictor, scene):
+    expected = predictor(scene)
+    assert np.array_equal(load_predictor(checkpoint, device="cpu")(scene).offset, expected.offset)
+    student = load_predictor(str(checkpoint), network="student", device="cpu")
+    assert torch.equal(next(student.networks.parameters()), next(model.student.parameters()))
+    assert load_predictor(checkpoint, grid_size=GRID / 4, device="cpu").scale == 4.0
+
+
+def test_names_of_wrapped_models_are_understood(checkpoint, model, cfg, predictor, scene):
+    state = {f"module.{key}": value for key, value in model.state_dict().items()}
+    torch.save(dict(state_dict=state, config=cfg.to_dict()), checkpoint)
+    assert np.array_equal(load_predictor(checkpoint, device="cpu")(scene).offset, predictor(scene).offset)
+
+
+def test_a_missing_checkpoint(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.pth' is not a file; expected a checkpoint such as exp/"):
+        load_predictor(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_truncated_checkpoint(checkpoint, share):
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match="model_last.pth: not a readable checkpoint, truncated or of another kind"):
+        load_predictor(checkpoint)
+
+
+class Anything:
+    """Code, not data."""
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (dict(epoch=1, optimizer={}), "expected state_dict and config, found 2 entries epoch, optimizer"),
+        (dict(state_dict={"student.backbone.x": torch.zeros(1)}, config={}), "found a state_dict without offset_head"),
+        ({f"layer{i}.weight": torch.zeros(1) for i in range(400)}, "found 400 entries layer0.weight"),
+        (torch.zeros(3), "not a PointINS pretraining checkpoint.* found a Tensor"),
+        ([1, 2], "found a list"),
+        (dict(state_dict=Anything()), "not a readable checkpoint"),
+    ],
+)
+def test_foreign_checkpoints(tmp_path, content, message):
+    path = tmp_path / "foreign.pth"
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=f"foreign.pth: .*{message}") as error:
+        load_predictor(path)
+    assert len(str(error.value)) < 1500
+
+
+def test_instance_centers():
+    coord = np.array([[0, 0, 0], [2, 0, 0], [5, 5, 5], [9, 9, 9]], np.float32)
+    np.testing.assert_allclose(instance_centers(coord, np.array([0, 0, 1, -1])), [[1, 0, 0], [5, 5, 5]])
+    assert instance_centers(coord, np.full(4, -1)).shape == (0, 3)
