@@ -14,8 +14,8 @@ from pointins_ext.host import Config, build_model
 from pointins_ext.models.views import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 
-# Components of the shifted points: joined up to one voxel of the finest level, for offsets draw an object's points together
-# while its border to the next keeps its spacing. Chosen on rooms of the split "test", never on "val".
+# Components of the shifted points: joined up to one voxel of the finest level, for offsets draw an object's points
+# together while its border to the next keeps its spacing. Chosen on rooms of the split "test", never on "val".
 RADIUS_VOXELS = 1.0
 MIN_VOXELS = 50
 
@@ -41,7 +41,7 @@ class Prediction:
         return torch.from_numpy(self.offset[self.nearest])
 
     def instances(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> np.ndarray:
-        """(N,) instance of every raw point, -1 = none: components of the shifted voxels, joined up to `radius` metres."""
+        """(N,) instance of every raw point, -1 = none: shifted voxels joined up to `radius` metres."""
         label = cluster_offsets(self.coord, self.offset, radius or RADIUS_VOXELS * self.voxel, min_points)
         return label[self.nearest]
 
@@ -49,8 +49,8 @@ class Prediction:
 class Predictor:
     """Runs backbone and offset head over whole scans, prepared as in training but without augmentation.
 
-    `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, metres; `scale`: metres of the
-    scan to metres of the network; `feat_keys`: the channels the backbone was trained on.
+    `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, metres; `scale`: metres
+    of the scan to metres of the network; `feat_keys`: the channels the backbone was trained on.
     """
 
     def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0):
@@ -71,13 +71,14 @@ class Predictor:
         return cls(networks, sample["grid_size"], keys, level, scale or cfg.data.train.get("scale", 1.0))
 
     def __call__(self, scene: dict) -> Prediction:
-        """Prediction for a scene with `coord` (N,3), metres, and what `feat_keys` needs; normals are estimated if missing."""
+        """Prediction for a scene with `coord` (N,3), metres, and what `feat_keys` needs; normals may be missing."""
         raw, kept, views, inverse, offset = self._forward(scene)
         one_scan = (torch.zeros(len(raw), dtype=torch.long), torch.zeros(len(kept), dtype=torch.long))
         nearest = neighbours(raw, raw[kept], *one_scan, 1, None).squeeze(1)
         return Prediction(
             coord=raw[kept].numpy(),
-            offset=_interpolate(offset, views.origin_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy() / self.scale,
+            offset=_interpolate(offset, views.origin_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy()
+            / self.scale,
             feat=views.feat[inverse].cpu().numpy(),
             stage_channels=views.stage_channels,
             nearest=nearest.numpy(),
@@ -85,7 +86,7 @@ class Predictor:
         )
 
     def field(self, scene: dict) -> tuple[OffsetField, torch.Tensor]:
-        """Teacher field of a whole scene at the loss resolution, metres of the network, and the loss voxel of every raw point.
+        """Teacher field of a whole scene, metres of the network, and the loss voxel of every raw point.
 
         This is what ODR and SCR see in training, but for crops and augmentation.
         """
@@ -122,7 +123,8 @@ class Predictor:
         batch = {key: value.to(device) for key, value in batch.items()}
         was_training = self.networks.training
         self.networks.eval()
-        # the backbone draws its serialisation orders: the same scan must give the same answer and leave the stream alone
+        # the backbone draws its serialisation orders: the same scan must give the same answer and leave the stream
+        # alone
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
             views, inverse = _to_loss_level(self.networks.backbone(batch), self.up_cast_level)
@@ -146,8 +148,8 @@ class Predictor:
 def load_predictor(weight: str | os.PathLike, network: str = "teacher", device=None, grid_size: float | None = None):
     """Predictor from a pretraining checkpoint that carries its config.
 
-    `network`: "teacher" or "student"; `grid_size`: voxel of the scans, metres; coordinates are scaled so that it becomes the
-    network's. Raises FileNotFoundError or ValueError for a missing, broken or foreign checkpoint.
+    `network`: "teacher" or "student"; `grid_size`: voxel of the scans, metres; coordinates are scaled so that it
+    becomes the network's. Raises FileNotFoundError or ValueError for a missing, broken or foreign checkpoint.
     """
     checkpoint = read_checkpoint(weight)
     cfg = Config(checkpoint["config"])
@@ -166,7 +168,9 @@ def read_checkpoint(weight: str | os.PathLike) -> dict:
     """Contents of a checkpoint file, tensors on the CPU; refuses anything but plain data."""
     path = Path(weight)
     if not path.is_file():
-        raise FileNotFoundError(f"weight '{weight}' is not a file; expected a checkpoint such as exp/.../model/model_last.pth")
+        raise FileNotFoundError(
+            f"weight '{weight}' is not a file; expected a checkpoint, say exp/.../model/model_last.pth"
+        )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -180,7 +184,9 @@ def read_checkpoint(weight: str | os.PathLike) -> dict:
     else:
         found = None
     if found:
-        raise ValueError(f"{path}: not a PointINS pretraining checkpoint: expected state_dict and config, found {found}")
+        raise ValueError(
+            f"{path}: not a PointINS pretraining checkpoint: expected state_dict and config, found {found}"
+        )
     return checkpoint
 
 
@@ -220,11 +226,15 @@ def _rows(value, kept: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(np.asarray(value), dtype=torch.float32)[kept]
 
 
-def segment(coord, color=None, normal=None, weight=None, grid_size=None, radius=None, min_points=MIN_VOXELS, **channels):
+def segment(
+    coord, color=None, normal=None, weight=None, grid_size=None, radius=None, min_points=MIN_VOXELS, **channels
+):
     """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centres (I, 3) in metres.
 
-    `coord` (N,3) metres, optional `color` (N,3) 0..255, `normal` (N,3); `weight`: a PointINS checkpoint or a `Predictor`;
-    `grid_size`: voxel of this scan in metres (default: as in training); `radius`, `min_points`: clustering of shifted voxels.
+    `coord` (N,3) metres, optional `color` (N,3) 0..255, `normal` (N,3); `weight`: a PointINS checkpoint or a
+    `Predictor`;
+    `grid_size`: voxel of this scan in metres (default: as in training); `radius`, `min_points`: clustering of shifted
+    voxels.
     """
     if weight is None:
         raise ValueError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")

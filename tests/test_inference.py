@@ -8,7 +8,14 @@ import torch
 import pointins_ext
 from pointins_ext.evaluation.label_free import components, evaluate_label_free
 from pointins_ext.host import Config, build_model
-from pointins_ext.inference import RADIUS_VOXELS, Predictor, _to_loss_level, instance_centers, load_predictor
+from pointins_ext.inference import (
+    RADIUS_VOXELS,
+    Predictor,
+    _interpolate,
+    _to_loss_level,
+    instance_centers,
+    load_predictor,
+)
 from pointins_ext.models.views import up_cast
 from tests.oracles.tiny_pointins import GRID, backbone_config, dos_config, pointins_config
 
@@ -132,6 +139,23 @@ def test_the_loss_voxel_of_a_point_holds_it(model, scene):
         views, inverse = _to_loss_level(point, levels)
         assert torch.equal(views.feat, up_cast(point, levels).feat)
         assert torch.equal(views.grid_coord[inverse].long(), data["grid_coord"].long() // stride)
+
+
+@pytest.mark.parametrize("num_voxels", [1, 2, 3, 40])
+def test_interpolation_is_the_inverse_distance_mean_of_three_voxels(num_voxels):
+    generator = np.random.default_rng(num_voxels)
+    coord, query = generator.random((num_voxels, 3)), generator.random((25, 3))
+    value = generator.normal(size=(num_voxels, 3))
+    value[0], query[0] = 7.0, coord[0]
+    expected = []
+    for q in query:
+        distance = np.linalg.norm(coord - q, axis=1)
+        near = np.argsort(distance)[:3]
+        weight = 1 / (distance[near] + 1e-3)
+        expected.append(weight @ value[near] / weight.sum())
+    result = _interpolate(*(torch.tensor(x, dtype=torch.float32) for x in (value, coord, query))).numpy()
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+    assert (result >= value.min(0) - 1e-4).all() and (result <= value.max(0) + 1e-4).all()
 
 
 def test_field_is_what_training_sees(predictor, scene):

@@ -38,7 +38,7 @@ def load_scenes(args, predictor) -> list[dict]:
 
 
 def exit_on_user_error(function, *args):
-    """Call; what a user can repair ends with one line on stderr and exit code 2 (POINTINS_DEBUG=1: with its traceback)."""
+    """Call; what a user can repair ends in one line and exit code 2 (POINTINS_DEBUG=1: with its traceback)."""
     try:
         function(*args)
     except ProcessExitedException as error:

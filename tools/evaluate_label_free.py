@@ -1,9 +1,9 @@
 """Label-free instances of a checkpoint beside the geometric baselines, on scenes with known objects.
 
-    python tools/evaluate_label_free.py --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER --split val --grid-size 0.008]
+    python tools/evaluate_label_free.py --weight exp/pointins/NAME/model/model_last.pth
+    python tools/evaluate_label_free.py --weight ... --data FOLDER --split val --grid-size 0.008
 
-Prints class-agnostic scores of every method under both protocols: raw scenes, and dominant planes removed for every method.
-Every number is on all raw points.
+Prints class-agnostic scores under both protocols: raw scenes, and dominant planes removed for every method. Every number is on all raw points.
 """
 
 import argparse
@@ -30,12 +30,12 @@ TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")
 
 
 def methods(voxel: float, num_clusters: int) -> dict:
-    """Name -> function from a scene's voxels to instance labels, each with the radius that suits it best on other rooms."""
+    """Name -> function from a scene's voxels to labels, each with the radius that suits it best on other rooms."""
     return {
         "pointins": lambda v: cluster_offsets(v["coord"], v["offset"], RADIUS_VOXELS * voxel, MIN_VOXELS),
         "kmeans": lambda v: kmeans_instances(v["coord"], v["feat"], num_clusters, 1.25 * voxel, MIN_VOXELS),
         "hdbscan": lambda v: hdbscan_instances(v["coord"]),
-        "components": lambda v: components(v["coord"], 1.5 * voxel, MIN_VOXELS),
+        "components": lambda v: components(v["coord"], 1.25 * voxel, MIN_VOXELS),
     }
 
 
@@ -56,7 +56,9 @@ def evaluate(predictor, scenes: list[dict], num_clusters: int = 5) -> tuple[dict
             | dict(mean_direction=float(mean_direction(offset)), length=float(offset[instance >= 0].norm(dim=1).mean()))
         )
     rules = methods(predictor.grid_size / predictor.scale, num_clusters)
-    tables = [evaluate_label_free(scenes, rules, planes_off=off, grid_size=predictor.grid_size) for off in (False, True)]
+    tables = [
+        evaluate_label_free(scenes, rules, planes_off=off, grid_size=predictor.grid_size) for off in (False, True)
+    ]
     return *tables, {name: float(np.mean([a[name] for a in accuracy])) for name in accuracy[0]}
 
 

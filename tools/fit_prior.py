@@ -20,12 +20,16 @@ from pointins_ext.evaluation.label_free import voxelise
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="rooms", help="'rooms' (synthetic) or a folder of scans")
-    parser.add_argument("--split", help="subfolder of the data; rooms: train or val (default: all of a folder, train rooms)")
+    parser.add_argument(
+        "--split", help="subfolder of the data; rooms: train or val (default: all of a folder, train rooms)"
+    )
     parser.add_argument("--num-scenes", type=int, default=60, help="how many scans or rooms to use")
     parser.add_argument("--method", default="components", choices=("components", "hdbscan", "labels"))
     parser.add_argument("--scale", type=float, default=1.0, help="metres of the scans to metres of the network")
     parser.add_argument("--grid-size", type=float, default=0.04, help="voxel, metres of the network")
-    parser.add_argument("--radius", type=float, default=0.08, help="edge length of the components, metres of the network")
+    parser.add_argument(
+        "--radius", type=float, default=0.08, help="edge length of the components, metres of the network"
+    )
     parser.add_argument("--output", required=True, help="JSON file to write")
     return parser.parse_args()
 
@@ -33,7 +37,9 @@ def arguments():
 def main():
     args = arguments()
     if args.data == "rooms":
-        dataset = SyntheticRoomsDataset(split=args.split or "train", num_scenes=args.num_scenes, transform=[], cache=False)
+        dataset = SyntheticRoomsDataset(
+            split=args.split or "train", num_scenes=args.num_scenes, transform=[], cache=False
+        )
     else:
         dataset = ScanDataset(data_root=args.data, split=args.split, scale=args.scale, transform=[])
     count = min(args.num_scenes, len(dataset.data_list))

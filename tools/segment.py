@@ -8,7 +8,6 @@ Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (i
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 import numpy as np

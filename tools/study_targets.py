@@ -2,8 +2,9 @@
 
     python tools/study_targets.py --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER] [--num-clusters 5]
 
-Twenty seconds that predict a training run: for raw offsets, ODR, SCR and both it prints the cosine to the true centre, the share
-of object voxels with a valid target, and how well the pseudo-instances agree with the objects (ARI over object voxels).
+Twenty seconds that predict a training run: for raw offsets, ODR, SCR and both it prints the cosine to the true centre,
+the share of object voxels with a valid target, and how well the pseudo-instances agree with the objects (ARI over
+object voxels).
 """
 
 import argparse

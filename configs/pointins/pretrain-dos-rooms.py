@@ -12,6 +12,6 @@ data = dict(
         split="train",
         num_scenes=num_rooms,
         seed=room_seed,
-        transform={{ _base_.transform }},
+        transform={{_base_.transform}},
     )
 )

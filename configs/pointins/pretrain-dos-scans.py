@@ -2,8 +2,8 @@
 
     sh tools/train.sh -c pointins/pretrain-dos-scans -n NAME -- data_root=FOLDER grid_size=0.005
 
-`grid_size` is the voxel of the scans in metres. Scans are scaled so that it becomes the 4 cm of the other small configs: a
-table top gets the size of a room, and every other size keeps its meaning.
+`grid_size` is the voxel of the scans in metres. Scans are scaled so that it becomes the 4 cm of the other small
+configs: a table top gets the size of a room, and every other size keeps its meaning.
 """
 
 _base_ = ["_base_/default_runtime.py", "_base_/pretrain_dos_small.py"]
@@ -23,6 +23,6 @@ data = dict(
         split=split,
         scale=0.04 / grid_size,
         cache=True,
-        transform={{ _base_.transform }},
+        transform={{_base_.transform}},
     )
 )

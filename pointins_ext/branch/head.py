@@ -7,8 +7,8 @@ from torch import nn
 class OffsetHead(nn.Module):
     """Two-layer MLP from point features (N,C) to instance offsets (N,3), metres, frame of the view.
 
-    No BatchNorm and no dropout: teachers are averaged by parameter, not by buffer, and run in train mode. The last layer
-    starts near zero, so that untrained offsets leave every point where it is.
+    No BatchNorm and no dropout: teachers are averaged by parameter, not by buffer, and run in train mode. The last
+    layer starts near zero, so that untrained offsets leave every point where it is.
     """
 
     def __init__(self, in_channels: int, hidden_channels: int = 256):

@@ -12,8 +12,8 @@ SCOPES = ("view", "batch")
 class OffsetDistributionRegularization:
     """Map offset lengths onto a prior and directions onto the uniform sphere by ranks (paper, ODR; METHOD 1.4).
 
-    `direction`: "cartesian" = PIT of each component towards U(-1, 1), then unit length (the paper's form); "spherical" =
-    PIT of cos(theta) and of the azimuth; "keep" = lengths only. `strength` b in 0..1 gives (1 - b) O + b ODR(O).
+    `direction`: "cartesian" = PIT of each component towards U(-1, 1), then unit length (the paper's form); "spherical"
+    = PIT of cos(theta) and of the azimuth; "keep" = lengths only. `strength` b in 0..1 gives (1 - b) O + b ODR(O).
     `scope`: ranks are taken within each group ("view") or over all points ("batch").
     """
 
@@ -65,7 +65,7 @@ def _pit(value: torch.Tensor, group: torch.Tensor, num_groups: int) -> torch.Ten
 
 
 def _unit(vector: torch.Tensor) -> torch.Tensor:
-    """Unit directions; a vector of length zero gets a fixed random one, so that no axis is favoured and nothing is NaN."""
+    """Unit directions; a zero vector gets a fixed random one, so that no axis is favoured and nothing is NaN."""
     length = vector.norm(dim=1, keepdim=True)
     zero = length.squeeze(1) == 0
     noise = torch.randn(vector.shape, generator=torch.Generator().manual_seed(0)).to(vector)

@@ -105,7 +105,7 @@ def label_free_instances(
     min_points: int = 30,
     max_extent: float = 3.0,
 ) -> torch.Tensor:
-    """Geometric pseudo-instances (N,), -1 = none, of one scan `coord` (N,3), metres, for fitting a prior (METHOD 1.10 #8).
+    """Geometric pseudo-instances (N,), -1 = none, of one scan `coord` (N,3), metres, for fitting a prior.
 
     Dominant planes go first, then Euclidean components (edges up to `radius`) or HDBSCAN group what is left; groups of
     fewer than `min_points` points or longer than `max_extent` metres are dropped.
@@ -127,7 +127,7 @@ def label_free_instances(
 
 
 def fit_label_free(scans: Iterable[torch.Tensor], source: str = "label-free prior", **options) -> MagnitudePrior:
-    """Prior fitted without labels from scans, an iterable of (N,3) coordinates in metres; options as `label_free_instances`."""
+    """Prior fitted without labels from scans (N,3), metres; options as `label_free_instances`."""
     lengths = [magnitudes_from_instances(coord, label_free_instances(coord, **options)) for coord in scans]
     lengths = torch.cat(lengths) if lengths else torch.zeros(0)
     if len(lengths) < 100:

@@ -24,10 +24,11 @@ class PseudoInstances:
 class SpatialClusteringRegularization:
     """K-means segments, split into connected components of predicted centres (paper, SCR; METHOD 1.5).
 
-    `num_clusters` K per group; `num_neighbours` and `radius` (metres) bound the graph on the shifted points, `radius=None`
-    is the paper's uncut graph; components of fewer than `min_points` and targets longer than `max_length` metres (None: no
-    cap) are invalid. `feature` picks the slice of the teacher's up-cast features that `refine` clusters: "loss_stage" = the
-    stage at the loss resolution, "balanced" = all stages with equal weight, "concat" = as they are (the paper's). With
+    `num_clusters` K per group; `num_neighbours` and `radius` (metres) bound the graph on the shifted points,
+    `radius=None` is the paper's uncut graph; components of fewer than `min_points` and targets longer than `max_length`
+    metres (None: no cap) are invalid. `feature` picks the slice of the teacher's up-cast features that `refine`
+    clusters: "loss_stage" = the stage at the loss resolution, "balanced" = all stages with equal weight, "concat" = as
+    they are (the paper's). With
     `exclude_cut`, components that touch the crop border are invalid: their centroid is not the object's.
     """
 

@@ -63,7 +63,7 @@ def offset_targets(field: OffsetField, regularisers: Sequence[Regulariser]) -> O
 def match(
     query: torch.Tensor, query_group: torch.Tensor, support: torch.Tensor, support_group: torch.Tensor, radius: float
 ) -> torch.Tensor:
-    """(M,) long: index of the nearest support point of the same group within `radius` metres, -1 where there is none."""
+    """(M,) long: index of the nearest support point of the same group within `radius` metres, -1 = none."""
     return neighbours(query, support, query_group, support_group, 1, radius).squeeze(1)
 
 

@@ -14,8 +14,9 @@ from pointins_ext.ops import segment_count, segment_mean
 class OffsetMonitor(HookBase):
     """Writes offset statistics to TensorBoard under `offset/` every `every` steps, and the canary under `canary/`.
 
-    The canary is a synthetic room of known centres (`canary_seed`; None: off) seen by the teacher: its offset cosine and error
-    separate runs that no label-free number separates. Collapse is flagged in the log: one direction and one length.
+    The canary is a synthetic room of known centres (`canary_seed`; None: off) seen by the teacher: its offset cosine
+    and error separate runs that no label-free number separates. Collapse is flagged in the log: one direction and one
+    length.
     """
 
     def __init__(self, every=50, canary_seed=0):
@@ -47,7 +48,8 @@ class OffsetMonitor(HookBase):
         mean_direction, spread = self.latest["offset/mean_direction"], self.latest["offset/std_over_mean"]
         if mean_direction > 0.5 and spread < 0.3:
             self.trainer.logger.warning(
-                f"offsets look collapsed: mean direction {mean_direction:.2f} (> 0.5), std / mean length {spread:.2f} (< 0.3)"
+                f"offsets look collapsed: mean direction {mean_direction:.2f} (> 0.5), "
+                f"std / mean length {spread:.2f} (< 0.3)"
             )
 
 

@@ -17,7 +17,9 @@ ODR_PRESETS = {
     "paper": dict(direction="cartesian", scope="view", strength=1.0, ramp_steps=0),
 }
 SCR_PRESETS = {
-    "default": dict(num_clusters=20, feature="loss_stage", radius=0.12, min_points=10, length_cap=1.5, exclude_cut=True),
+    "default": dict(
+        num_clusters=20, feature="loss_stage", radius=0.12, min_points=10, length_cap=1.5, exclude_cut=True
+    ),
     "paper": dict(num_clusters=20, feature="concat", radius=None, min_points=1, length_cap=None, exclude_cut=False),
 }
 
@@ -26,10 +28,10 @@ SCR_PRESETS = {
 class ODRHook(HookBase):
     """Offset distribution regularisation on the teacher's offsets (`side="student"`: the paper's layout ablation).
 
-    `prior`: "indoor", "outdoor", a file of tools/fit_prior.py, or "auto" = fitted without labels from `auto_scans` training
-    scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows linearly from 0
-    over so many steps after the offset loss is switched on, because ranks blow an untrained head's noise up to full length.
-    Further options as OffsetDistributionRegularization; `preset="paper"` is the literal method.
+    `prior`: "indoor", "outdoor", a file of tools/fit_prior.py, or "auto" = fitted without labels from `auto_scans`
+    training scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows
+    linearly from 0 over so many steps once the offset loss is on, because ranks blow an untrained head's noise up to
+    full length. Further options as OffsetDistributionRegularization; `preset="paper"` is the literal method.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class ODRHook(HookBase):
         path = Path(self.trainer.cfg.save_path) / "prior.json"
         if comm.is_main_process() and not (self.trainer.cfg.get("resume") and path.is_file()):
             dataset = self.trainer.train_loader.dataset
-            self.trainer.logger.info(f"Fitting the offset prior from {min(self.auto_scans, len(dataset))} scans, without labels")
+            self.trainer.logger.info(
+                f"Fitting the offset prior from {min(self.auto_scans, len(dataset))} scans, without labels"
+            )
             source = f"label-free ({self.auto_options['method']}) from {type(dataset).__name__}"
             prior = fit_label_free(_coords(dataset, self.auto_scans), source, **self.auto_options)
             prior.save(path)
@@ -84,8 +88,9 @@ class ODRHook(HookBase):
 class SCRHook(HookBase):
     """Spatial clustering regularisation on the teacher's offsets, with a fresh k-means seed every step.
 
-    `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior is that
-    of an ODRHook, else `prior`. Other options as SpatialClusteringRegularization; `preset="paper"` is the literal method.
+    `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior is
+    that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization; `preset="paper"` is the
+    literal method.
     """
 
     def __init__(self, side="teacher", preset="default", prior="indoor", **options):

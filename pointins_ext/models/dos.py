@@ -7,8 +7,8 @@ from torch import nn
 
 from pointins_ext.branch import match
 from pointins_ext.host import MODELS, CosineScheduler, Point, PointModel, build_model, comm, offset2batch
-from pointins_ext.models.sinkhorn import zipf_sinkhorn
-from pointins_ext.models.views import Pass, up_cast
+from pointins_ext.models.sinkhorn import zipf_sinkhorn, zipf_weights
+from pointins_ext.models.views import up_cast
 from pointins_ext.ops import segment_count, segment_rank
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
@@ -38,8 +38,9 @@ class PrototypeHead(nn.Module):
 class DOS(PointModel):
     """Student sees the unmasked points only and learns the teacher's softmaps over them, same view and cross view.
 
-    Views come in pairs (2b, 2b+1 of scene b) under `global_*`. Sizes are metres, ratios are of the training steps. Masks
-    are blocks of the integer grid, multiples of the loss stride, so that student voxels are a subset of teacher voxels.
+    Views come in pairs (2b, 2b+1 of scene b) under `global_*`. Sizes are metres, ratios are of the training steps.
+    Masks are blocks of the integer grid, multiples of the loss stride, so that student voxels are a subset of teacher
+    voxels.
     """
 
     def __init__(
@@ -80,6 +81,9 @@ class DOS(PointModel):
         self.scope = scope
         self.up_cast_level = up_cast_level
         self.loss_stride = _loss_stride(backbone, up_cast_level)
+        # what `prototype_perplexity` is to be held against: the balance itself favours few prototypes
+        weights = zipf_weights(head_num_prototypes, zipf_exponent)
+        self.zipf_perplexity = torch.special.entr(weights).sum().exp()
         # name -> start, base, final, share of the steps spent warming up
         self.schedules = dict(
             mask_size=(mask_size_start, mask_size_base, mask_size_base, mask_size_warmup_ratio),
@@ -157,6 +161,7 @@ class DOS(PointModel):
             cross_loss=cross_loss.detach(),
             softmap_entropy=_column_entropy(softmap),
             prototype_perplexity=_perplexity(teacher_similarity),
+            zipf_perplexity=self.zipf_perplexity.to(same_loss),
         )
         if comm.get_world_size() > 1:
             for value in result.values():
@@ -183,7 +188,7 @@ class DOS(PointModel):
         view: torch.Tensor,
         index: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sum over the two view indices of mean_k KL(teacher softmap || student softmap), and the last softmap (METHOD 2.2).
+        """Sum over both view indices of mean_k KL(teacher softmap || student softmap), and the last softmap.
 
         `index` (M,) is the teacher voxel of every student voxel (-1: none, left out).
         """

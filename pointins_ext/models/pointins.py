@@ -23,8 +23,8 @@ MODELS.register_module("OffsetHead")(_OffsetHead)
 class PointINS(PointModel):
     """Runs the wrapped `pretrainer` unchanged and teaches its student the instance offsets that its teacher predicts.
 
-    The pretrainer must hold `student` and `teacher` ModuleDicts with a `backbone` each. Its modules, parameters and buffers
-    are ours: state-dict keys, EMA, optimiser and checkpoints stay those of the pretrainer, plus `offset_head`.
+    The pretrainer must hold `student` and `teacher` ModuleDicts with a `backbone` each. Its modules, parameters and
+    buffers are ours: state-dict keys, EMA, optimiser and checkpoints stay those of the pretrainer, plus `offset_head`.
     Regularisers (ODR, SCR) are installed by hooks through `add_regulariser`, in hook order.
     """
 
@@ -164,7 +164,7 @@ class PointINS(PointModel):
         return field.offset + (refined.offset - field.offset).detach()
 
     def _target_views(self, student: Pass, num_teacher_views: int) -> list[torch.Tensor]:
-        """For every student voxel the teacher view to learn from: same and cross view, or the principal one if local."""
+        """For every student voxel its teacher views: same and cross view, or the principal one if local."""
         num_global = self.pretrainer.num_global_view
         per_scene = (int(student.view.max()) + 1) * num_global // num_teacher_views
         scene, position = student.view // per_scene, student.view % per_scene
@@ -184,8 +184,8 @@ class PointINS(PointModel):
         self._checked_views = True
         if float(residual.max()) > voxel:
             get_root_logger().warning(
-                f"views differ from their scene by {float(residual.max()):.3f} m after the best affine map: a non-linear "
-                "augmentation (ElasticDistortion?) is on, and offsets cannot be turned back exactly. Take it out of "
+                f"views differ from their scene by {float(residual.max()):.3f} m after the best affine map: a "
+                "non-linear augmentation (ElasticDistortion?) is on, and offsets cannot be turned back exactly. Take it out of "
                 "global_transform and local_transform"
             )
 
@@ -203,8 +203,8 @@ def _check_pretrainer(pretrainer) -> None:
     for name in ("student", "teacher"):
         if "backbone" not in getattr(pretrainer, name, {}):
             raise ValueError(
-                f"PointINS-v1m1: pretrainer {type(pretrainer).__name__} has no {name}['backbone']; expected a teacher-student "
-                "pretrainer such as DOS-v1m1 or Sonata-v1m1"
+                f"PointINS-v1m1: pretrainer {type(pretrainer).__name__} has no {name}['backbone']; expected a "
+                "teacher-student pretrainer such as DOS-v1m1 or Sonata-v1m1"
             )
 
 

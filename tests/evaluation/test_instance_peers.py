@@ -95,9 +95,7 @@ def test_equals_pointcept(pointcept_evaluator):
             )
             records.append({"gt": gt, "pred": matched})
         theirs = pointcept_evaluator.evaluate_matches(records)
-        ours = instance_average_precision(
-            *zip(*scenes, strict=True), **SETTINGS | dict(segment_ignore_index=(-1, 0))
-        )
+        ours = instance_average_precision(*zip(*scenes, strict=True), **SETTINGS | dict(segment_ignore_index=(-1, 0)))
         assert_same(ours, {"map": theirs["all_ap"], "ap50": theirs["all_ap_50%"], "ap25": theirs["all_ap_25%"]})
         peer = [theirs["classes"][name]["ap"] for name in ("chair", "table", "lamp")]
         np.testing.assert_allclose(ours["class_ap"][1:], peer, atol=1e-12)

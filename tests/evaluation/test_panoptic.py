@@ -145,9 +145,7 @@ def test_equals_torchmetrics_at_one_point():
         # torchmetrics forgives predictions that lie mostly on void, the official evaluators cut the void points away
         # first: the rules coincide where nothing is void
         prediction, target = ((np.where(segment == 0, 3, segment), ids) for segment, ids in random_scan(seed))
-        metric = detection.PanopticQuality(
-            things={1, 2}, stuffs={3, 4}, return_per_class=True, return_sq_and_rq=True
-        )
+        metric = detection.PanopticQuality(things={1, 2}, stuffs={3, 4}, return_per_class=True, return_sq_and_rq=True)
         metric.update(*(torch.from_numpy(np.stack(pair, -1))[None] for pair in (prediction, target)))
         expected = metric.compute().numpy()
         ours = measure([(prediction, target)], min_points=1).compute()

@@ -149,6 +149,29 @@ def test_a_step_gives_finite_scalars():
     assert all(value.grad_fn is None for name, value in result.items() if name != "loss")
 
 
+def test_a_step_compares_with_the_same_and_with_the_other_view():
+    model = build(dos_config())
+    data = batch()
+    origin = data["global_origin_coord"]  # off the grid: there are no two nearest voxels
+    data["global_origin_coord"] = origin + 0.01 * torch.rand(origin.shape, generator=torch.Generator().manual_seed(0))
+    result, teacher, student = record(model, data)
+    with torch.no_grad():
+        similar = {
+            "student": model.student.semantic_head(student.feat).double().numpy(),
+            "teacher": model.teacher.semantic_head(teacher.feat).double().numpy(),
+        }
+    distance = torch.cdist(student.origin_coord.double(), teacher.origin_coord.double())
+    for name, wanted in (("same_loss", student.view), ("cross_loss", student.view ^ 1)):
+        masked = distance.masked_fill(wanted[:, None] != teacher.view, float("inf"))
+        nearest, index = masked.min(1)
+        expected = 0.0
+        for half in (0, 1):
+            rows = (student.view % 2 == half) & (nearest <= teacher.voxel)
+            pair = similar["student"][rows], similar["teacher"][index[rows]]
+            expected += oracle.softmap_loss(*pair, model.teacher_temp, model.student_temp, 1.3, 3)
+        assert float(result[name]) == pytest.approx(expected, rel=1e-3)
+
+
 def test_the_order_of_points_and_scenes_is_irrelevant():
     data = batch(maps=[torch.eye(3)] * 4)  # unturned, so that no two points share a cell
     model = build(dos_config(mask_ratio_start=0.0))

@@ -44,7 +44,7 @@ def test_a_missing_config_lists_the_near_names(tmp_path):
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("train_script", ROOT / "tools" / "train.py")
+    spec = importlib.util.spec_from_file_location("tools_common", ROOT / "tools" / "common.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

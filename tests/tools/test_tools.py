@@ -1,0 +1,193 @@
+"""The tools as a user calls them, on one tiny checkpoint: results, and errors in one line that write nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("sklearn")
+plyfile = pytest.importorskip("plyfile")
+
+from pointins_ext import segment  # noqa: E402
+from pointins_ext.datasets.readers import write_ply  # noqa: E402
+from pointins_ext.datasets.rooms import generate_room  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
+# small enough for seconds, long enough for the branch to be on
+TINY = ["num_rooms=2", "epoch=2", "eval_epoch=2", "num_worker=0", "model.offset_warmup_steps=1", "hooks.4.every=1"]
+
+
+def command(*arguments):
+    return [sys.executable, *map(str, arguments)]
+
+
+def run(*arguments, cwd=None):
+    environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    return subprocess.run(command(*arguments), cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def tool(name, *arguments, cwd=None):
+    return run(ROOT / "tools" / f"{name}.py", *arguments, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("experiment")
+    done = tool("train", "--config-file", CONFIG, "--options", *TINY, f"save_path={folder}", "seed=0")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weight(experiment):
+    return experiment / "model" / "model_last.pth"
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    room = generate_room(7)
+    folder = tmp_path_factory.mktemp("scans")
+    write_ply(folder / "room.ply", room["coord"], room["color"])
+    np.savez(folder / "room.npz", coord=room["coord"][::2], color=room["color"][::2])
+    return folder / "room.ply"
+
+
+def test_segment_writes_ply_npz_and_picture(weight, scan, tmp_path):
+    done = tool("segment", "--weight", weight, "--input", scan, "--output", tmp_path / "out.ply")
+    assert done.returncode == 0, done.stderr
+    vertex = plyfile.PlyData.read(tmp_path / "out.ply")["vertex"]
+    arrays = np.load(tmp_path / "out.npz")
+    assert len(vertex) == len(arrays["instance"]) == len(plyfile.PlyData.read(scan)["vertex"])
+    np.testing.assert_array_equal(vertex["instance"], arrays["instance"])
+    assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
+    instance, center = segment(np.stack([vertex[a] for a in "xyz"], 1), weight=weight)
+    assert instance.shape == (len(vertex),) and center.shape == (instance.max() + 1, 3)
+
+
+def test_segment_takes_a_folder(weight, scan, tmp_path):
+    done = tool("segment", "--weight", weight, "--input", scan.parent, "--output", tmp_path, "--no-picture")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} >= {"room.ply", "room.npz"}
+
+
+@pytest.mark.parametrize("method", ["components", "hdbscan", "labels"])
+def test_fit_prior_gives_a_prior_that_loads(method, tmp_path):
+    from pointins_ext.branch import MagnitudePrior
+
+    path = tmp_path / "prior.json"
+    done = tool("fit_prior", "--num-scenes", 1, "--method", method, "--output", path)
+    assert done.returncode == 0, done.stderr
+    assert 0.1 < float(MagnitudePrior.load(path).quantile(torch.tensor(0.5))) < 1.0
+
+
+def test_study_targets_prints_every_variant(weight):
+    done = tool("study_targets", "--weight", weight, "--num-scenes", 1)
+    assert done.returncode == 0, done.stderr
+    rows = {line[:24].strip(): line.split()[-6:] for line in done.stdout.splitlines()[2:] if line}
+    assert {"raw", "ODR", "SCR", "ODR + SCR", "zero + SCR"} <= set(rows)
+
+
+def test_evaluate_label_free_writes_both_protocols(weight, tmp_path):
+    done = tool("evaluate_label_free", "--weight", weight, "--num-scenes", 1, "--json", tmp_path / "table.json")
+    assert done.returncode == 0, done.stderr
+    table = json.loads((tmp_path / "table.json").read_text())
+    for protocol in ("unsupervised", "unsupervised_planes_off"):
+        assert set(table[protocol]) == {"pointins", "kmeans", "hdbscan", "components"}
+        for scores in table[protocol].values():
+            assert all(0 <= scores[key] <= 1 for key in ("map", "ap50", "ap25"))
+
+
+def test_quickstart_leaves_metrics_picture_and_report(tmp_path):
+    done = tool("quickstart", "--num-rooms", 2, "--num-val", 1, "--epochs", 1, "--output", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert {
+        *("host", "device", "seed", "steps", "points_per_second", "loss_first", "loss_last", "offset_loss_last"),
+        *("unsupervised", "unsupervised_planes_off", "peak_memory_gib", "wall_seconds"),
+    } <= set(metrics)
+    assert metrics["steps"] == 1 and 0 < metrics["peak_memory_gib"] < 6
+    assert (tmp_path / "out" / "instances.png").stat().st_size > 10_000
+    assert "PointINS" in (tmp_path / "out" / "report.html").read_text()
+
+
+def losses(folder):
+    """Every step's loss as the log prints it; the last word where a step was run twice."""
+    values = {}
+    for line in (folder / "train.log").read_text().splitlines():
+        if "Train: [" in line and " loss: " in line:
+            values[line.split("Train: ")[1].split(" ")[0]] = line.split(" loss: ")[1].split(" Lr")[0]
+    return values
+
+
+def test_killed_and_resumed_ends_with_the_same_losses(tmp_path):
+    options = [*TINY, "seed=3", "epoch=4", "eval_epoch=4", "model.offset_warmup_steps=1"]
+    options = [o for o in options if o not in ("epoch=2", "eval_epoch=2")] + ["batch_size=1", "hooks.6.interval=1"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    done = tool("train", "--config-file", CONFIG, "--options", *options, f"save_path={whole}")
+    assert done.returncode == 0, done.stderr
+
+    environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    arguments = command(ROOT / "tools/train.py", "--config-file", CONFIG, "--options", *options, f"save_path={killed}")
+    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while "[3/4][1/2]" not in losses_text(killed) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(losses(killed)) < len(losses(whole)), "the run ended before it could be killed"
+
+    done = tool("train", "--config-file", killed / "config.py", "--options", f"save_path={killed}", "resume=True")
+    assert done.returncode == 0, done.stderr
+    assert "Resuming at epoch" in losses_text(killed)
+    assert losses(killed) == losses(whole)
+    a, b = (torch.load(f / "model" / "model_last.pth", weights_only=True)["state_dict"] for f in (whole, killed))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def losses_text(folder):
+    path = folder / "train.log"
+    return path.read_text() if path.is_file() else ""
+
+
+@pytest.mark.parametrize(
+    "name, arguments, message",
+    [
+        ("segment", ["--weight", "nope.pth", "--input", "SCAN", "--output", "out.ply"], "nope.pth"),
+        ("segment", ["--weight", "BROKEN", "--input", "SCAN", "--output", "out.ply"], "truncated"),
+        ("segment", ["--weight", "WEIGHT", "--input", "empty", "--output", "out"], "empty"),
+        ("segment", ["--weight", "WEIGHT", "--input", "nan.npz", "--output", "out.ply"], "nan.npz"),
+        ("segment", ["--weight", "WEIGHT", "--input", "three.npz", "--output", "out.ply"], "3 points"),
+        ("fit_prior", ["--data", "empty", "--output", "prior.json"], "no scans"),
+        ("train", ["--config-file", "SCANS", "--options", "data_root=empty", "save_path=out"], "no scans"),
+        ("train", ["--config-file", "SCANS", "--options", "data_root=bad", "save_path=out"], "nan.npz"),
+        ("train", ["--config-file", "ROOMS", "--options", "model.type=Pointins", "save_path=out"], "Pointins"),
+        ("train", ["--config-file", "ROOMS", "--options", "hooks.2.prior=falling.json", *TINY], "not increasing"),
+    ],
+)
+def test_bad_input_ends_in_one_line_and_leaves_nothing(name, arguments, message, weight, scan, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "broken.pth").write_bytes(weight.read_bytes()[:1000])
+    coord = np.random.default_rng(0).random((50, 3)).astype(np.float32)
+    np.savez(tmp_path / "three.npz", coord=coord[:3])
+    coord[4] = np.nan
+    np.savez(tmp_path / "nan.npz", coord=coord)
+    np.savez(tmp_path / "bad" / "nan.npz", coord=coord)
+    (tmp_path / "falling.json").write_text('{"quantiles": [0.5, 0.2, 0.9]}')
+    names = dict(WEIGHT=weight, SCAN=scan, BROKEN="broken.pth", ROOMS=CONFIG)
+    names["SCANS"] = CONFIG.with_name("pretrain-dos-scans.py")
+    before = {path for path in tmp_path.rglob("*")}
+    done = tool(name, *(names.get(a, a) for a in arguments), cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    made = {path.suffix for path in set(tmp_path.rglob("*")) - before if path.is_file()}
+    assert not made & {".ply", ".npz", ".png", ".pth", ".json"}, made
