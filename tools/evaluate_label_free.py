@@ -3,7 +3,8 @@
     python tools/evaluate_label_free.py --weight exp/pointins/NAME/model/model_last.pth
     python tools/evaluate_label_free.py --weight ... --data FOLDER --split val --grid-size 0.008
 
-Prints class-agnostic scores under both protocols: raw scenes, and dominant planes removed for every method. Every number is on all raw points.
+Prints class-agnostic scores under both protocols: raw scenes, and dominant planes removed for every method. Every
+number is on all raw points.
 """
 
 import argparse

@@ -88,9 +88,9 @@ class ODRHook(HookBase):
 class SCRHook(HookBase):
     """Spatial clustering regularisation on the teacher's offsets, with a fresh k-means seed every step.
 
-    `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior is
-    that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization; `preset="paper"` is the
-    literal method.
+    `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior
+    is that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization; `preset="paper"` is
+    the literal method.
     """
 
     def __init__(self, side="teacher", preset="default", prior="indoor", **options):

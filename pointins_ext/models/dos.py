@@ -83,7 +83,7 @@ class DOS(PointModel):
         self.loss_stride = _loss_stride(backbone, up_cast_level)
         # what `prototype_perplexity` is to be held against: the balance itself favours few prototypes
         weights = zipf_weights(head_num_prototypes, zipf_exponent)
-        self.zipf_perplexity = torch.special.entr(weights).sum().exp()
+        self.zipf_perplexity = float(torch.special.entr(weights).sum().exp())
         # name -> start, base, final, share of the steps spent warming up
         self.schedules = dict(
             mask_size=(mask_size_start, mask_size_base, mask_size_base, mask_size_warmup_ratio),
@@ -161,7 +161,7 @@ class DOS(PointModel):
             cross_loss=cross_loss.detach(),
             softmap_entropy=_column_entropy(softmap),
             prototype_perplexity=_perplexity(teacher_similarity),
-            zipf_perplexity=self.zipf_perplexity.to(same_loss),
+            zipf_perplexity=same_loss.new_tensor(self.zipf_perplexity),
         )
         if comm.get_world_size() > 1:
             for value in result.values():

@@ -185,8 +185,8 @@ class PointINS(PointModel):
         if float(residual.max()) > voxel:
             get_root_logger().warning(
                 f"views differ from their scene by {float(residual.max()):.3f} m after the best affine map: a "
-                "non-linear augmentation (ElasticDistortion?) is on, and offsets cannot be turned back exactly. Take it out of "
-                "global_transform and local_transform"
+                "non-linear augmentation (ElasticDistortion?) is on, and offsets cannot be turned back exactly. "
+                "Take it out of global_transform and local_transform"
             )
 
     def _add_offset_heads(self, cfg: dict) -> None:
