@@ -26,10 +26,9 @@ EXTRAS["test"] = [
     *EXTRAS["cluster"],
     "pytest>=8",
     "hypothesis>=6.100",
-    # independent oracles
+    # independent oracles; those that cannot be installed with their dependencies are in tests/oracles/requirements.txt
     "torchmetrics>=1.4",
     "torch-pointcloud",
-    "ocnn",
     "spconv",
 ]
 

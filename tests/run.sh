@@ -4,6 +4,7 @@ set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/tools/environment.sh"
 use_environment test
+$PYTHON -m pip install --quiet --disable-pip-version-check --no-deps -r "$ROOT/tests/oracles/requirements.txt"
 cd "$ROOT"
 # two threads are slower than one on small tensors, and spconv's CPU build, an oracle, loses updates with two
 export OMP_NUM_THREADS=1
