@@ -14,9 +14,11 @@ from pointins_ext.host import Config, build_model
 from pointins_ext.models.views import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 
-# Components of the shifted points: joined up to one voxel of the finest level, for offsets draw an object's points
-# together while its border to the next keeps its spacing. Chosen on rooms of the split "test", never on "val".
-RADIUS_VOXELS = 1.0
+# Shifted points closer than this belong together, in voxels of the finest level: offsets draw an object's points together
+# while its border to the next keeps its spacing. What is left in small pieces joins the nearest instance within reach.
+# Both were chosen on rooms of the split "test", never on "val".
+RADIUS_VOXELS = 0.9
+REACH_VOXELS = 3.0
 MIN_VOXELS = 50
 
 
@@ -42,7 +44,8 @@ class Prediction:
 
     def instances(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> np.ndarray:
         """(N,) instance of every raw point, -1 = none: shifted voxels joined up to `radius` metres."""
-        label = cluster_offsets(self.coord, self.offset, radius or RADIUS_VOXELS * self.voxel, min_points)
+        radius, reach = radius or RADIUS_VOXELS * self.voxel, REACH_VOXELS * self.voxel
+        label = cluster_offsets(self.coord, self.offset, radius, min_points, reach=reach)
         return label[self.nearest]
 
 

@@ -10,6 +10,7 @@ from pointins_ext.evaluation.label_free import components, evaluate_label_free
 from pointins_ext.host import Config, build_model
 from pointins_ext.inference import (
     RADIUS_VOXELS,
+    REACH_VOXELS,
     Predictor,
     _interpolate,
     _to_loss_level,
@@ -171,7 +172,7 @@ def test_zero_offsets_through_the_network_are_plain_geometry(cfg, scene):
     prediction = Predictor.from_config(trained(cfg, offset_std=0.0).teacher, cfg)(scene)
     assert not prediction.offset.any()
     for radius, default in ((2 * GRID, None), (RADIUS_VOXELS * GRID, True)):
-        plain = components(prediction.coord, radius, 30)
+        plain = components(prediction.coord, radius, 30, REACH_VOXELS * prediction.voxel)
         label = prediction.instances(None if default else radius, min_points=30)
         assert np.array_equal(label, plain[prediction.nearest])
     voxels = dict(coord=prediction.coord, offset=prediction.offset)

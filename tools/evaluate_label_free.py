@@ -24,7 +24,7 @@ from pointins_ext.evaluation.label_free import (
     kmeans_instances,
 )
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, load_predictor
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, load_predictor
 
 COLUMNS = ("ap50", "map", "ap25", "ari", "recall50_touching", "recall50_free")
 TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")
@@ -32,11 +32,13 @@ TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")
 
 def methods(voxel: float, num_clusters: int) -> dict:
     """Name -> function from a scene's voxels to labels, each with the radius that suits it best on other rooms."""
+    reach = REACH_VOXELS * voxel
+    size = dict(min_points=MIN_VOXELS, reach=reach)
     return {
-        "pointins": lambda v: cluster_offsets(v["coord"], v["offset"], RADIUS_VOXELS * voxel, MIN_VOXELS),
-        "kmeans": lambda v: kmeans_instances(v["coord"], v["feat"], num_clusters, 1.25 * voxel, MIN_VOXELS),
-        "hdbscan": lambda v: hdbscan_instances(v["coord"]),
-        "components": lambda v: components(v["coord"], 1.25 * voxel, MIN_VOXELS),
+        "pointins": lambda v: cluster_offsets(v["coord"], v["offset"], RADIUS_VOXELS * voxel, **size),
+        "kmeans": lambda v: kmeans_instances(v["coord"], v["feat"], num_clusters, 1.25 * voxel, **size),
+        "hdbscan": lambda v: hdbscan_instances(v["coord"], reach=reach),
+        "components": lambda v: components(v["coord"], 1.25 * voxel, **size),
     }
 
 

@@ -1,4 +1,4 @@
-"""PointINS-on-DOS on procedural rooms: 60 rooms, 540 steps, minutes on a laptop."""
+"""PointINS-on-DOS on procedural rooms: 60 rooms, 600 steps, minutes on a laptop."""
 
 _base_ = ["_base_/default_runtime.py", "_base_/pretrain_dos_small.py"]
 

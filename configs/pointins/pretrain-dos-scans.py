@@ -13,8 +13,8 @@ split = None  # name of a subfolder of data_root; None: all scans below it
 grid_size = 0.04
 seed = 0
 
-epoch = 36
-eval_epoch = 36
+epoch = 40  # the scenes are seen so often
+eval_epoch = 8  # checkpoints are written so often
 
 data = dict(
     train=dict(

@@ -27,34 +27,35 @@ def to_raw(label, coord_voxel, coord_raw):
     return as_array(label)[cKDTree(as_array(coord_voxel)).query(as_array(coord_raw))[1]]
 
 
-def cluster_offsets(coord, instance_offset, radius=0.08, min_points=50, group=None):
+def cluster_offsets(coord, instance_offset, radius=0.08, min_points=50, group=None, reach=0.0):
     """Instances as components of the shifted points coord + instance_offset, both (V, 3): edges up to `radius`, metres.
 
-    group (V,): optional segment ids, which are never joined. Components under `min_points` become -1.
+    group (V,): optional segment ids, which are never joined. Components under `min_points` are none: their points take
+    the nearest instance within `reach` metres, else -1.
     """
     shifted = torch.as_tensor(as_array(coord)) + torch.as_tensor(as_array(instance_offset))
     group = None if group is None else torch.as_tensor(as_array(group))
-    return drop_small(radius_components(shifted, radius, group).numpy(), min_points)
+    return join_leftovers(drop_small(radius_components(shifted, radius, group).numpy(), min_points), shifted, reach)
 
 
-def components(coord, radius=0.06, min_points=50):
+def components(coord, radius=0.06, min_points=50, reach=0.0):
     """Baseline: components of the points as they lie, which is `cluster_offsets` with zero offsets.
 
     The default radius is the one that serves this baseline best at 4 cm voxels.
     """
-    return cluster_offsets(coord, np.zeros_like(as_array(coord)), radius, min_points)
+    return cluster_offsets(coord, np.zeros_like(as_array(coord)), radius, min_points, reach=reach)
 
 
-def kmeans_instances(coord, feat, num_clusters=5, radius=0.08, min_points=50, seed=0):
+def kmeans_instances(coord, feat, num_clusters=5, radius=0.08, min_points=50, seed=0, reach=0.0):
     """Baseline: k-means segments of the features (V, C), each split into its spatial components."""
     feat = torch.as_tensor(as_array(feat))
     one_group = torch.zeros(len(feat), dtype=torch.long)
     segment = kmeans(feat, one_group, num_clusters, generator=torch.Generator().manual_seed(seed))
-    return cluster_offsets(coord, np.zeros_like(as_array(coord)), radius, min_points, group=segment)
+    return cluster_offsets(coord, np.zeros_like(as_array(coord)), radius, min_points, segment, reach)
 
 
-def hdbscan_instances(coord, min_cluster_size=60, min_samples=5):
-    """Baseline: HDBSCAN of scikit-learn on the coordinates. Its noise is -1.
+def hdbscan_instances(coord, min_cluster_size=60, min_samples=5, reach=0.0):
+    """Baseline: HDBSCAN of scikit-learn on the coordinates. Its noise joins as in `cluster_offsets`, else it is -1.
 
     scikit-learn's own `min_samples`, the cluster size, would halve the score of this baseline.
     """
@@ -67,7 +68,19 @@ def hdbscan_instances(coord, min_cluster_size=60, min_samples=5):
         return np.full(len(coord), -1, np.int64)
     # The k-d tree gives brute force's partition, but for ties, in a twentieth of its time; copy silences a warning.
     model = HDBSCAN(min_cluster_size, min_samples=min_samples, algorithm="kd_tree", n_jobs=1, copy=True)
-    return model.fit_predict(coord).astype(np.int64)
+    return join_leftovers(model.fit_predict(coord).astype(np.int64), coord, reach)
+
+
+def join_leftovers(label, coord, reach):
+    """Labels (V,) in which every -1 takes the label of the nearest labelled of coord (V, 3), up to `reach` metres away."""
+    left = label < 0
+    if reach <= 0 or not left.any() or left.all():
+        return label
+    coord, joined = as_array(coord), label.copy()
+    distance, nearest = cKDTree(coord[~left]).query(coord[left], distance_upper_bound=reach)
+    found = np.isfinite(distance)
+    joined[np.flatnonzero(left)[found]] = label[~left][nearest[found]]
+    return joined
 
 
 def drop_small(label, min_points):

@@ -42,8 +42,8 @@ model = dict(
     offset_warmup_steps=200,
 )
 
-epoch = 18
-eval_epoch = 18
+epoch = 20  # the scenes are seen so often
+eval_epoch = 5  # checkpoints are written so often
 base_lr = 0.001
 optimizer = dict(type="AdamW", lr=base_lr, weight_decay=0.04)
 # ends at a quarter of its peak: offsets are still learning when so short a run stops
