@@ -14,9 +14,8 @@ from pointins_ext.host import Config, build_model
 from pointins_ext.models.views import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 
-# Shifted points closer than this belong together, in voxels of the finest level: offsets draw an object's points together
-# while its border to the next keeps its spacing. What is left in small pieces joins the nearest instance within reach.
-# Both were chosen on rooms of the split "test", never on "val".
+# Shifted points closer than this belong together, in voxels of the finest level: offsets draw an object's points
+# together while its border to the next keeps its spacing. Small pieces join the nearest instance within reach. Both were chosen on rooms of the split "test", never on "val".
 RADIUS_VOXELS = 0.9
 REACH_VOXELS = 3.0
 MIN_VOXELS = 50
@@ -172,7 +171,7 @@ def read_checkpoint(weight: str | os.PathLike) -> dict:
     path = Path(weight)
     if not path.is_file():
         raise FileNotFoundError(
-            f"weight '{weight}' is not a file; expected a checkpoint, say exp/.../model/model_last.pth"
+            f"weight '{weight}' is not a file; expected a checkpoint such as exp/.../model_last.pth"
         )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

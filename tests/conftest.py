@@ -1,4 +1,4 @@
-"""The tests run on the embedded host, also where Pointcept is at hand; comparisons with it are marked by their files."""
+"""The tests run on the embedded host, also where Pointcept is at hand."""
 
 import os
 

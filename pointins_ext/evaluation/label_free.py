@@ -72,7 +72,7 @@ def hdbscan_instances(coord, min_cluster_size=60, min_samples=5, reach=0.0):
 
 
 def join_leftovers(label, coord, reach):
-    """Labels (V,) in which every -1 takes the label of the nearest labelled of coord (V, 3), up to `reach` metres away."""
+    """Labels (V,) in which every -1 takes the label of the nearest labelled point, up to `reach` metres away."""
     left = label < 0
     if reach <= 0 or not left.any() or left.all():
         return label
