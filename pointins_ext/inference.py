@@ -15,7 +15,8 @@ from pointins_ext.models.views import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 
 # Shifted points closer than this belong together, in voxels of the finest level: offsets draw an object's points
-# together while its border to the next keeps its spacing. Small pieces join the nearest instance within reach. Both were chosen on rooms of the split "test", never on "val".
+# together while its border to the next keeps its spacing. Small pieces join the nearest instance within
+# reach. Both were chosen on rooms of the split "test", never on "val".
 RADIUS_VOXELS = 0.9
 REACH_VOXELS = 3.0
 MIN_VOXELS = 50

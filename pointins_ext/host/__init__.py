@@ -10,6 +10,37 @@ import os
 from pointins_ext.host import locate
 
 
+# What the plug-in takes from its host; every host module has all of them.
+NAMES = [
+    "DATASETS",
+    "HOOKS",
+    "MODELS",
+    "TRAINERS",
+    "TRANSFORMS",
+    "Compose",
+    "Config",
+    "CosineScheduler",
+    "DefaultDataset",
+    "HookBase",
+    "Point",
+    "PointModel",
+    "PointModule",
+    "Trainer",
+    "batch2offset",
+    "build_dataset",
+    "build_model",
+    "comm",
+    "default_argument_parser",
+    "default_config_parser",
+    "default_setup",
+    "get_root_logger",
+    "launch",
+    "offset2batch",
+    "offset2bincount",
+    "point_collate_fn",
+]
+
+
 def _bind() -> tuple[str, str]:
     wanted = os.environ.get("POINTINS_HOST", "auto")
     if wanted not in ("auto", "pointcept", "embedded"):
@@ -26,5 +57,5 @@ def _bind() -> tuple[str, str]:
 
 NAME, REASON = _bind()
 _names = importlib.import_module(f"pointins_ext.host.{NAME}_host")
-globals().update({name: getattr(_names, name) for name in _names.__all__})
-__all__ = ["NAME", "REASON", *_names.__all__]
+globals().update({name: getattr(_names, name) for name in NAMES})
+__all__ = ["NAME", "NAMES", "REASON", *NAMES]

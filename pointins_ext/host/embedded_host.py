@@ -1,3 +1,4 @@
+# ruff: noqa: F401 (the names of `host.NAMES`, re-exported)
 """The embedded host, under the names that the plug-in uses."""
 
 from pointins_ext.embedded import comm
@@ -21,32 +22,3 @@ from pointins_ext.embedded.scheduler import CosineScheduler
 from pointins_ext.embedded.structure import Point, batch2offset, offset2batch, offset2bincount
 from pointins_ext.embedded.train import Trainer
 from pointins_ext.embedded.transform import Compose
-
-__all__ = [
-    "DATASETS",
-    "HOOKS",
-    "MODELS",
-    "TRAINERS",
-    "TRANSFORMS",
-    "Compose",
-    "Config",
-    "CosineScheduler",
-    "DefaultDataset",
-    "HookBase",
-    "Point",
-    "PointModel",
-    "PointModule",
-    "Trainer",
-    "batch2offset",
-    "build_dataset",
-    "build_model",
-    "comm",
-    "default_argument_parser",
-    "default_config_parser",
-    "default_setup",
-    "get_root_logger",
-    "launch",
-    "offset2batch",
-    "offset2bincount",
-    "point_collate_fn",
-]
