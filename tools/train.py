@@ -3,7 +3,7 @@
 from common import exit_on_user_error
 
 # At module level, so that spawned processes, which import this file again, register the plug-in too.
-import pointins_ext  # noqa: F401
+from pointins_ext import host
 from pointins_ext.host import TRAINERS, default_argument_parser, default_config_parser, default_setup, launch
 
 
@@ -20,6 +20,7 @@ def train(cfg):
 
 def main():
     args = default_argument_parser().parse_args()
+    print(f"host: {host.NAME} ({host.REASON})", flush=True)
     cfg = default_config_parser(args.config_file, args.options)
     launch(
         main_worker,

@@ -9,7 +9,6 @@ import os
 
 from pointins_ext.host import locate
 
-
 # What the plug-in takes from its host; every host module has all of them.
 NAMES = [
     "DATASETS",
