@@ -75,6 +75,11 @@ def picture(predictor, scenes: list[dict], path: str) -> str:
     return instances_figure(rows, path)
 
 
+def scores(table: dict) -> dict:
+    """Method -> fractions, without the counts, which are the same for all."""
+    return {name: {key: v for key, v in row.items() if not key.startswith("num_")} for name, row in table.items()}
+
+
 def peak_memory_gib() -> float:
     """Resident memory of this process at its largest, workers apart."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -101,12 +106,13 @@ def main():
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         seed=args.seed,
         steps=len(loss),
-        points_per_second=float(np.median(curves["params/points_per_second"][1])),
+        points_per_second=round(float(np.median(curves["params/points_per_second"][1]))),
         loss_first=loss[0],
         loss_last=loss[-1],
         offset_loss_last=offset_loss[-1],
-        unsupervised=raw,
-        unsupervised_planes_off=planes_off,
+        unsupervised=scores(raw),
+        unsupervised_planes_off=scores(planes_off),
+        objects={name: raw["pointins"][f"num_{name}"] for name in ("objects", "touching")},
         offsets=accuracy,
         peak_memory_gib=peak_memory_gib(),
         wall_seconds=time.perf_counter() - start,

@@ -17,10 +17,8 @@ ODR_PRESETS = {
     "paper": dict(direction="cartesian", scope="view", strength=1.0, ramp_steps=0),
 }
 SCR_PRESETS = {
-    "default": dict(
-        num_clusters=20, feature="loss_stage", radius=0.12, min_points=10, length_cap=1.5, exclude_cut=True
-    ),
-    "paper": dict(num_clusters=20, feature="concat", radius=None, min_points=1, length_cap=None, exclude_cut=False),
+    "default": dict(num_clusters=20, feature="loss_stage", radius=0.12, min_points=10, length_cap=1.5),
+    "paper": dict(num_clusters=20, feature="concat", radius=None, min_points=1, length_cap=None),
 }
 
 

@@ -141,7 +141,14 @@ def test_nothing_matched_is_zero_and_keeps_the_graph(shared):
 
 def test_a_step_gives_finite_scalars():
     result = build(dos_config())(batch())
-    assert set(result) == {"loss", "same_loss", "cross_loss", "softmap_entropy", "prototype_perplexity"}
+    assert set(result) == {
+        "loss",
+        "same_loss",
+        "cross_loss",
+        "softmap_entropy",
+        "prototype_perplexity",
+        "zipf_perplexity",
+    }
     assert all(value.dim() == 0 and torch.isfinite(value) for value in result.values())
     half = 0.5 * result["same_loss"] + 0.5 * result["cross_loss"]
     torch.testing.assert_close(result["loss"].detach(), half)
