@@ -114,7 +114,7 @@ class PointINS(PointModel):
 
         if self.step < self.warmup_steps:
             # exactly zero, yet every head stays in the graph: DDP runs with find_unused_parameters=False
-            loss = sum(self.student.offset_head(p.feat).sum() for p in student) * 0.0
+            loss = 0.0 - sum(self.student.offset_head(p.feat).sum() for p in student) * 0.0
             matched = loss.detach()
         else:
             # half precision ends here: ranks, neighbours and metres need fp32
