@@ -76,8 +76,7 @@ class Predictor:
     def __call__(self, scene: dict) -> Prediction:
         """Prediction for a scene with `coord` (N,3), metres, and what `feat_keys` needs; normals may be missing."""
         raw, kept, views, inverse, offset = self._forward(scene)
-        one_scan = (torch.zeros(len(raw), dtype=torch.long), torch.zeros(len(kept), dtype=torch.long))
-        nearest = neighbours(raw, raw[kept], *one_scan, 1, None).squeeze(1)
+        nearest = _nearest(raw, raw[kept]).squeeze(1)
         return Prediction(
             coord=raw[kept].numpy(),
             offset=_interpolate(offset, views.origin_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy()
@@ -95,7 +94,6 @@ class Predictor:
         """
         raw, kept, views, inverse, offset = self._forward(scene)
         coord = raw.to(views.coord) * self.scale
-        one_scan = (torch.zeros_like(coord[:, 0], dtype=torch.long), torch.zeros_like(views.view))
         field = OffsetField(
             coord=views.origin_coord,
             feat=views.feat,
@@ -106,7 +104,7 @@ class Predictor:
             scene=views.view,
             voxel=views.voxel,
         )
-        return field, neighbours(coord, views.origin_coord, *one_scan, 1, None).squeeze(1)
+        return field, _nearest(coord, views.origin_coord).squeeze(1)
 
     @torch.no_grad()
     def _forward(self, scene: dict):
@@ -213,10 +211,15 @@ def _interpolate(value: torch.Tensor, coord: torch.Tensor, query: torch.Tensor) 
 
     Offsets that jump from one loss voxel to the next would tear at their borders what belongs together.
     """
-    one_scan = (torch.zeros_like(query[:, 0], dtype=torch.long), torch.zeros_like(coord[:, 0], dtype=torch.long))
-    index = neighbours(query, coord, *one_scan, min(3, len(coord)), None)
+    index = _nearest(query, coord, min(3, len(coord)))
     weight = 1 / ((query[:, None] - coord[index]).norm(dim=2, keepdim=True) + 1e-3)
     return (value[index] * weight).sum(1) / weight.sum(1)
+
+
+def _nearest(query: torch.Tensor, support: torch.Tensor, k: int = 1) -> torch.Tensor:
+    """(N, k) nearest of `support` (M,3) for every `query` (N,3): one scan, no radius."""
+    one_scan = (query.new_zeros(len(query), dtype=torch.long), support.new_zeros(len(support), dtype=torch.long))
+    return neighbours(query, support, *one_scan, k, None)
 
 
 def _center(coord: torch.Tensor) -> torch.Tensor:

@@ -45,13 +45,12 @@ def methods(voxel: float, num_clusters: int) -> dict:
 def evaluate(predictor, scenes: list[dict], num_clusters: int = 5) -> tuple[dict, dict, dict]:
     """Tables name -> scores for raw scenes and for planes removed, and the accuracy of the offsets on object points.
 
-    Adds `voxels` (what the methods read) and `offset_raw` (N,3) to every scene.
+    Adds `prediction` and `voxels` (what the methods read) to every scene.
     """
     accuracy = []
     for scene in tqdm(scenes, desc="predicting", unit="scene", disable=None):
-        prediction = predictor(scene)
+        prediction = scene["prediction"] = predictor(scene)
         scene["voxels"] = dict(coord=prediction.coord, offset=prediction.offset, feat=prediction.fine_feat)
-        scene["offset_raw"] = prediction.raw_offset().numpy()
         coord, instance = torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"])
         offset = prediction.raw_offset()
         accuracy.append(

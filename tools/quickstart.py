@@ -59,15 +59,15 @@ def read_curves(folder: str) -> dict[str, tuple[list, list]]:
     }
 
 
-def picture(predictor, scenes: list[dict], path: str) -> str:
+def picture(scenes: list[dict], path: str) -> str:
     """The figure of the first scenes: input, predicted instances, truth, offsets."""
     rows = [
         dict(
             coord=scene["coord"],
             color=scene["color"],
             instance=scene["instance"],
-            predicted=predictor(scene).instances(),
-            offset=scene["offset_raw"],
+            predicted=scene["prediction"].instances(),
+            offset=scene["prediction"].raw_offset().numpy(),
             name=scene["name"],
         )
         for scene in scenes
@@ -117,7 +117,7 @@ def main():
         peak_memory_gib=peak_memory_gib(),
         wall_seconds=time.perf_counter() - start,
     )
-    write_results(args, predictor, scenes, metrics, curves)
+    write_results(args, scenes, metrics, curves)
     print(f"\n{args.num_val} unseen rooms, {raw['pointins']['num_objects']} objects, no label used; percent\n")
     print(render_table(raw, planes_off))
     print(
@@ -131,12 +131,12 @@ def main():
     )
 
 
-def write_results(args, predictor, scenes, metrics: dict, curves: dict) -> None:
+def write_results(args, scenes, metrics: dict, curves: dict) -> None:
     path = os.path.join(args.output, "metrics.json")
     with open(f"{path}.tmp", "w") as stream:
         json.dump(metrics, stream, indent=1)
     os.replace(f"{path}.tmp", path)
-    image = picture(predictor, scenes[:4], os.path.join(args.output, "instances.png"))
+    image = picture(scenes[:4], os.path.join(args.output, "instances.png"))
     shown = {name: curves[f"train_batch/{name}"] for name in CURVES}
     shown |= {name: curve for name, curve in curves.items() if name.startswith(("offset/", "canary/"))}
     command = f"sh tools/quickstart.sh {' '.join(sys.argv[1:])}".strip()
