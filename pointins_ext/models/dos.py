@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from pointins_ext.branch import match
-from pointins_ext.host import MODELS, CosineScheduler, Point, PointModel, build_model, comm, offset2batch
+from pointins_ext.host import MODELS, Point, build_model, comm, offset2batch
 from pointins_ext.models.sinkhorn import zipf_sinkhorn, zipf_weights
+from pointins_ext.models.teacher_student import TeacherStudent
 from pointins_ext.models.views import up_cast
 from pointins_ext.ops import segment_count, segment_rank
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
@@ -35,7 +36,7 @@ class PrototypeHead(nn.Module):
 
 
 @MODELS.register_module("DOS-v1m1")
-class DOS(PointModel):
+class DOS(TeacherStudent):
     """Student sees the unmasked points only and learns the teacher's softmaps over them, same view and cross view.
 
     Views come in pairs (2b, 2b+1 of scene b) under `global_*`. Sizes are metres, ratios are of the training steps.
@@ -69,73 +70,37 @@ class DOS(PointModel):
         momentum_final=1.0,
         up_cast_level=2,
     ):
-        super().__init__()
         if num_global_view != 2:
             raise ValueError(f"DOS-v1m1: num_global_view is {num_global_view}; DOS distils between exactly 2 views")
         if scope not in ("batch", "scene"):
             raise ValueError(f"DOS-v1m1: scope is '{scope}'; expected 'batch' or 'scene'")
-        self.num_global_view = num_global_view
+        super().__init__(
+            dict(
+                mask_size=(mask_size_start, mask_size_base, mask_size_base, mask_size_warmup_ratio),
+                mask_ratio=(mask_ratio_start, mask_ratio_base, mask_ratio_base, mask_ratio_warmup_ratio),
+                teacher_temp=(teacher_temp_start, teacher_temp_base, teacher_temp_base, teacher_temp_warmup_ratio),
+                momentum=(momentum_base, momentum_base, momentum_final, 0.0),
+            ),
+            up_cast_level,
+        )
         self.student_temp = student_temp
         self.zipf_exponent = zipf_exponent
         self.sinkhorn_iterations = sinkhorn_iterations
         self.scope = scope
-        self.up_cast_level = up_cast_level
         self.loss_stride = _loss_stride(backbone, up_cast_level)
         # what `prototype_perplexity` is to be held against: the balance itself favours few prototypes
         weights = zipf_weights(head_num_prototypes, zipf_exponent)
         self.zipf_perplexity = float(torch.special.entr(weights).sum().exp())
-        # name -> start, base, final, share of the steps spent warming up
-        self.schedules = dict(
-            mask_size=(mask_size_start, mask_size_base, mask_size_base, mask_size_warmup_ratio),
-            mask_ratio=(mask_ratio_start, mask_ratio_base, mask_ratio_base, mask_ratio_warmup_ratio),
-            teacher_temp=(teacher_temp_start, teacher_temp_base, teacher_temp_base, teacher_temp_warmup_ratio),
-            momentum=(momentum_base, momentum_base, momentum_final, 0.0),
-        )
-        self.schedulers = {}
-        self.mask_size, self.mask_ratio = mask_size_start, mask_ratio_start
-        self.teacher_temp, self.momentum = teacher_temp_start, momentum_base
 
         def networks(custom):
-            return nn.ModuleDict(
-                dict(
-                    backbone=build_model({**backbone, **custom}),
-                    semantic_head=PrototypeHead(
-                        head_in_channels, head_hidden_channels, head_embed_channels, head_num_prototypes
-                    ),
-                )
+            return dict(
+                backbone=build_model({**backbone, **custom}),
+                semantic_head=PrototypeHead(
+                    head_in_channels, head_hidden_channels, head_embed_channels, head_num_prototypes
+                ),
             )
 
-        self.student = networks({})
-        self.teacher = networks(teacher_custom or {})
-        self.teacher.load_state_dict(self.student.state_dict())
-        self.teacher.requires_grad_(False)
-
-    # -- schedules and EMA ------------------------------------------------------------------------------------------
-
-    def before_train(self):
-        # not the scheduler's: with gradient accumulation it counts fewer steps
-        total = self.trainer.max_epoch * len(self.trainer.train_loader)
-        for name, (start, base, final, warmup) in self.schedules.items():
-            self.schedulers[name] = CosineScheduler(
-                start_value=start,
-                base_value=base,
-                final_value=final,
-                warmup_iters=int(total * warmup),
-                total_iters=total,
-            )
-            self.schedulers[name].iter = self.trainer.start_epoch * len(self.trainer.train_loader)
-
-    def before_step(self):
-        for name, scheduler in self.schedulers.items():
-            setattr(self, name, float(scheduler.step()))
-            if self.trainer.writer is not None:
-                self.trainer.writer.add_scalar(f"params/{name}", getattr(self, name), scheduler.iter)
-
-    @torch.no_grad()
-    def after_step(self):
-        teacher, student = list(self.teacher.parameters()), list(self.student.parameters())
-        torch._foreach_mul_(teacher, self.momentum)
-        torch._foreach_add_(teacher, student, alpha=1 - self.momentum)
+        self.add_networks(networks, teacher_custom)
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
