@@ -1,38 +1,16 @@
 """DOS-v1m1: distilling observable softmaps of Zipfian prototypes (AAAI 2026; METHOD 2)."""
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
-from torch import nn
 
 from pointins_ext.branch import match
-from pointins_ext.host import MODELS, Point, build_model, comm, offset2batch
+from pointins_ext.host import MODELS, Point, build_model, offset2batch
+from pointins_ext.models.prototypes import PrototypeHead
 from pointins_ext.models.sinkhorn import zipf_sinkhorn, zipf_weights
-from pointins_ext.models.teacher_student import TeacherStudent
-from pointins_ext.models.views import up_cast
+from pointins_ext.models.teacher_student import TeacherStudent, mean_over_ranks
+from pointins_ext.models.views import up_cast, view_cells
 from pointins_ext.ops import segment_count, segment_rank
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
-
-
-class PrototypeHead(nn.Module):
-    """Projector and weight-normalised prototypes: features (N,C) to cosine similarities (N,K)."""
-
-    def __init__(self, in_channels: int, hidden_channels: int, embed_channels: int, num_prototypes: int):
-        super().__init__()
-        self.mlp = nn.Sequential(
-            nn.Linear(in_channels, hidden_channels), nn.GELU(), nn.Linear(hidden_channels, embed_channels)
-        )
-        self.prototype = nn.Linear(embed_channels, num_prototypes, bias=False)
-        for layer in (self.mlp[0], self.mlp[2], self.prototype):
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-        nn.init.zeros_(self.mlp[0].bias)
-        nn.init.zeros_(self.mlp[2].bias)
-
-    def forward(self, feat: torch.Tensor) -> torch.Tensor:
-        embedding = self.mlp(feat)
-        with torch.autocast(feat.device.type, enabled=False):
-            embedding = F.normalize(embedding.float(), dim=1)
-            return embedding @ F.normalize(self.prototype.weight.float(), dim=1).T
 
 
 @MODELS.register_module("DOS-v1m1")
@@ -122,16 +100,13 @@ class DOS(TeacherStudent):
         same_loss, softmap = self.softmap_loss(student_similarity, teacher_similarity, student.view, same)
         cross_loss, _ = self.softmap_loss(student_similarity, teacher_similarity, student.view, cross)
         result = dict(
-            same_loss=same_loss.detach(),
-            cross_loss=cross_loss.detach(),
+            same_loss=same_loss,
+            cross_loss=cross_loss,
             softmap_entropy=_column_entropy(softmap),
             prototype_perplexity=_perplexity(teacher_similarity),
             zipf_perplexity=same_loss.new_tensor(self.zipf_perplexity),
         )
-        if comm.get_world_size() > 1:
-            for value in result.values():
-                dist.all_reduce(value.div_(comm.get_world_size()))
-        return dict(loss=0.5 * same_loss + 0.5 * cross_loss, **result)
+        return dict(loss=0.5 * same_loss + 0.5 * cross_loss, **mean_over_ranks(result))
 
     def visible_mask(self, grid_coord: torch.Tensor, view: torch.Tensor, grid_size: float) -> torch.Tensor:
         """(N,) bool: points outside the masked blocks; the share `mask_ratio` of each view's blocks is masked."""
@@ -181,15 +156,10 @@ class DOS(TeacherStudent):
             coord=coord,
             origin_coord=data_dict["global_origin_coord"],
             batch=view,
-            grid_coord=_grid_coord(coord, view, grid_size),
+            # student and teacher must share the cells, so they are computed once
+            grid_coord=view_cells(coord, view, grid_size),
             grid_size=grid_size,
         )
-
-
-def _grid_coord(coord: torch.Tensor, view: torch.Tensor, grid_size: torch.Tensor) -> torch.Tensor:
-    """Integer cells from each view's own corner; student and teacher must share them, so they are computed once."""
-    corner = torch.stack([coord[view == v].amin(0) for v in range(int(view.max()) + 1)])
-    return ((coord - corner[view]) / grid_size).floor().int()
 
 
 def _loss_stride(backbone: dict, up_cast_level: int) -> int:

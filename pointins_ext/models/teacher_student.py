@@ -1,9 +1,10 @@
 """What our teacher-student pretrainers share: two networks, the EMA between them, and schedules over a run."""
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
-from pointins_ext.host import CosineScheduler, PointModel
+from pointins_ext.host import CosineScheduler, PointModel, comm
 
 
 class TeacherStudent(PointModel):
@@ -55,3 +56,12 @@ class TeacherStudent(PointModel):
         teacher, student = list(self.teacher.parameters()), list(self.student.parameters())
         torch._foreach_mul_(teacher, self.momentum)
         torch._foreach_add_(teacher, student, alpha=1 - self.momentum)
+
+
+def mean_over_ranks(scalars: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Detached copies of 0-dim tensors, averaged over all ranks: for the log. Every rank must have the same names."""
+    packed = torch.stack([value.detach().float() for value in scalars.values()])
+    if comm.get_world_size() > 1:
+        dist.all_reduce(packed)
+        packed /= comm.get_world_size()
+    return dict(zip(scalars, packed.unbind(), strict=True))

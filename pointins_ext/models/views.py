@@ -38,3 +38,9 @@ def up_cast(point, levels: int) -> Pass:
         view=point.batch,
         voxel=float(point.grid_size),
     )
+
+
+def view_cells(coord: torch.Tensor, view: torch.Tensor, size: float | torch.Tensor) -> torch.Tensor:
+    """(N,3) int: cubes of edge `size` that coordinates (N,3) fall into, counted from the corner of their own view."""
+    corner = torch.stack([coord[view == v].amin(0) for v in range(int(view.max()) + 1)])
+    return ((coord - corner[view]) / size).floor().int()
