@@ -13,9 +13,10 @@ import os
 
 import numpy as np
 import torch
-from common import add_scene_arguments, exit_on_user_error, load_scenes
+from common import add_scene_arguments, load_scenes
 from tqdm import tqdm
 
+from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation.label_free import (
     cluster_offsets,
     components,

@@ -8,12 +8,12 @@ Use it with `-- hooks.2.prior=prior.json`. Lengths are metres of the network: `-
 import argparse
 
 import torch
-from common import exit_on_user_error
 from tqdm import tqdm
 
 from pointins_ext.branch.prior import MagnitudePrior, fit_label_free, magnitudes_from_instances
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
+from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation.label_free import voxelise
 
 

@@ -11,11 +11,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-from common import exit_on_user_error
 from tqdm import tqdm
 
 from pointins_ext.datasets.readers import read_scan, write_ply
 from pointins_ext.datasets.scans import find_scans, prepare_scan
+from pointins_ext.errors import exit_on_user_error
 from pointins_ext.inference import MIN_VOXELS, instance_centers, load_predictor
 from pointins_ext.visualization import instance_colors, panel, render_points
 

@@ -11,10 +11,11 @@ import argparse
 import os
 
 import torch
-from common import add_scene_arguments, exit_on_user_error, load_scenes
+from common import add_scene_arguments, load_scenes
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
 from pointins_ext.branch.targets import OffsetField, offset_targets
+from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation import adjusted_rand_index
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_mean

@@ -1,13 +1,15 @@
 #!/bin/sh
-# Train a config of this repository; experiments and data are relative to the folder you call it from.
+# Train a config; experiments and data are relative to the folder you call it from.
 set -eu
 
 usage() {
   cat >&2 <<USAGE
 usage: sh tools/train.sh -c CONFIG -n NAME [options] [-- key=value ...]
-  -c CONFIG    pointins/pretrain-dos-rooms -> configs/pointins/pretrain-dos-rooms.py, or a path
+  -c CONFIG    pointins/pretrain-dos-rooms -> configs/pointins/pretrain-dos-rooms.py of this repository, else of
+               Pointcept, or a path
   -d DATASET   folder under configs/, when CONFIG is a bare name
   -n NAME      experiment folder exp/DATASET/NAME                     (debug)
+  -e pointins  add the offset branch to a pretraining config
   -g NUM_GPU   processes on this machine                              (all GPUs)
   -w WEIGHT    checkpoint to start from
   -r true      resume the experiment from its last epoch
@@ -18,33 +20,13 @@ USAGE
   exit 2
 }
 
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
-PYTHON=python
-command -v python >/dev/null || PYTHON=python3
-DATASET='' CONFIG='' NAME=debug WEIGHT='' RESUME=false NUM_GPU='' MACHINES=1 DIST_URL=auto
-while getopts "p:d:c:n:w:g:m:r:" opt; do
-  case $opt in
-    p) PYTHON=$OPTARG ;;
-    d) DATASET=$OPTARG ;;
-    c) CONFIG=$OPTARG ;;
-    n) NAME=$OPTARG ;;
-    w) WEIGHT=$OPTARG ;;
-    g) NUM_GPU=$OPTARG ;;
-    m) MACHINES=$OPTARG ;;
-    r) RESUME=$OPTARG ;;
-    *) usage ;;
-  esac
-done
+. "$(dirname "$0")/launch.sh"
+parse_flags "$@"
 shift $((OPTIND - 1))
 [ -n "$CONFIG" ] || usage
 
-CONFIG=${CONFIG%.py}
-if [ -f "$CONFIG.py" ]; then
-  CONFIG_FILE=$CONFIG.py
-else
-  CONFIG_FILE=$ROOT/configs/${DATASET:+$DATASET/}$CONFIG.py
-fi
-[ -n "$DATASET" ] || DATASET=$(basename "$(dirname "$CONFIG_FILE")")
+POINTCEPT=$(pointcept_root)
+find_config
 EXP_DIR=exp/$DATASET/$NAME
 CODE_DIR=$(pwd)/$EXP_DIR/code
 
@@ -56,19 +38,14 @@ elif [ -f "$CONFIG_FILE" ]; then
   rm -rf "$CODE_DIR"
   mkdir -p "$EXP_DIR/model" "$CODE_DIR"
   (cd "$ROOT" && tar -c -f - --exclude=__pycache__ pointins_ext tools configs) | tar -x -f - -C "$CODE_DIR"
+  if [ -d "$POINTCEPT/pointcept" ]; then
+    (cd "$POINTCEPT" && tar -c -f - --exclude=__pycache__ pointcept) | tar -x -f - -C "$CODE_DIR"
+  fi
 else
   CODE_DIR=$ROOT # train.py names the configs that exist
 fi
+# a run sees the code of its snapshot, also when it is resumed after the checkout has moved on
+[ ! -d "$CODE_DIR/pointcept" ] || export POINTCEPT_ROOT="$CODE_DIR"
 
-if [ -z "$NUM_GPU" ]; then
-  NUM_GPU=$($PYTHON -c 'import torch; print(torch.cuda.device_count())')
-fi
-if [ -n "${SLURM_NODELIST:-}" ] && [ "$MACHINES" -gt 1 ]; then
-  HOST=$(scontrol show hostname "$SLURM_NODELIST" | head -n 1)
-  DIST_URL=tcp://$HOST:$((10000 + $(printf %s "$EXP_DIR" | cksum | cut -d ' ' -f 1) % 20000))
-fi
-
-export PYTHONPATH="$CODE_DIR${PYTHONPATH:+:$PYTHONPATH}"
-set -- save_path="$EXP_DIR" resume="$RESUME" ${WEIGHT:+weight="$WEIGHT"} "$@"
-exec $PYTHON "$CODE_DIR/tools/train.py" --config-file "$CONFIG_FILE" --num-gpus "$NUM_GPU" \
-  --num-machines "$MACHINES" --machine-rank "${SLURM_NODEID:-0}" --dist-url "$DIST_URL" --options "$@"
+run_tool train.py ${EXTEND:+--extend "$EXTEND"} \
+  --options save_path="$EXP_DIR" resume="$RESUME" ${WEIGHT:+weight="$WEIGHT"} "$@"

@@ -20,8 +20,7 @@ from pointins_ext.embedded.logger import FILE_ONLY, get_root_logger
 from pointins_ext.embedded.optimizer import build_optimizer
 from pointins_ext.embedded.registry import HOOKS, TRAINERS, build_dataset, build_model
 from pointins_ext.embedded.scheduler import build_scheduler
-
-AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
+from pointins_ext.embedded.step import TrainingStep, amp_dtype
 
 
 class TrainerBase:
@@ -82,7 +81,8 @@ class TrainerBase:
 
 
 @TRAINERS.register_module("DefaultTrainer")
-class Trainer(TrainerBase):
+@TRAINERS.register_module("PointINSTrainer")
+class Trainer(TrainingStep, TrainerBase):
     """Pointcept's default trainer on any device: gradient accumulation, AMP, clipping, DDP, exact resume."""
 
     def __init__(self, cfg):
@@ -101,10 +101,9 @@ class Trainer(TrainerBase):
         self.val_loader = self.build_val_loader()
         self.optimizer = build_optimizer(cfg.optimizer, self.model, cfg.param_dicts)
         self.scheduler = self.build_scheduler()
-        self.amp_dtype = self.build_amp_dtype()
+        self.amp_dtype = amp_dtype(cfg, self.device, self.logger)
         self.scaler = torch.amp.GradScaler(self.device.type) if self.amp_dtype == torch.float16 else None
         self.register_hooks(cfg.hooks)
-        self.accumulated = 0  # backward passes since the last optimizer step
         self.resumed_rng = None
 
     def train(self):
@@ -124,45 +123,6 @@ class Trainer(TrainerBase):
             self.train_loader.sampler.set_epoch(self.epoch)
         self.model.train()
         super().before_epoch()
-
-    def run_step(self):
-        """Forward, backward and, at the end of an accumulation window, one optimizer step."""
-        batch = {
-            key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
-            for key, value in self.comm_info["input_dict"].items()
-        }
-        self.comm_info["input_dict"] = batch
-        if self.accumulated == 0:
-            self.optimizer.zero_grad()
-        amp = self.amp_dtype is not None
-        with torch.autocast(self.device.type, dtype=self.amp_dtype or torch.bfloat16, enabled=amp):
-            result = self.model(batch)
-        check_finite(result, batch, f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}")
-        loss = result["loss"] / self.cfg.gradient_accumulation_steps
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
-        self.accumulated += 1
-        if self.accumulated == self.cfg.gradient_accumulation_steps:
-            self.update()
-        self.comm_info["model_output_dict"] = result
-        if self.cfg.empty_cache and self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def update(self):
-        """One step of optimizer and scheduler; fp16 skips both when a gradient overflowed."""
-        self.accumulated = 0
-        if self.scaler is not None:
-            self.scaler.unscale_(self.optimizer)
-        if self.cfg.clip_grad is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.cfg.clip_grad)
-        if self.scaler is None:
-            self.optimizer.step()
-            self.scheduler.step()
-            return
-        scale = self.scaler.get_scale()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if self.scaler.get_scale() >= scale:
-            self.scheduler.step()
 
     def state(self):
         """Checkpoint content at the end of an epoch: tensors and plain Python values only."""
@@ -258,25 +218,3 @@ class Trainer(TrainerBase):
         steps = len(self.train_loader) * self.cfg.eval_epoch // self.cfg.gradient_accumulation_steps
         self.cfg.scheduler.total_steps = steps
         return build_scheduler(self.cfg.scheduler, self.optimizer)
-
-    def build_amp_dtype(self):
-        """Half type of autocast, or None; fp16 needs a GPU."""
-        if not self.cfg.enable_amp:
-            return None
-        if self.cfg.amp_dtype not in AMP_DTYPE:
-            raise ValueError(f"amp_dtype is one of {sorted(AMP_DTYPE)}, found {self.cfg.amp_dtype!r}")
-        if self.device.type == "cpu" and self.cfg.amp_dtype == "float16":
-            self.logger.warning("enable_amp with float16 needs a GPU: training in float32")
-            return None
-        return AMP_DTYPE[self.cfg.amp_dtype]
-
-
-def check_finite(result, batch, where):
-    """FloatingPointError for a NaN or infinite loss, with the first bad entry of the result and the batch's scenes."""
-    if torch.isfinite(result["loss"]).all():
-        return
-    bad = next(name for name, value in result.items() if not torch.isfinite(value).all())
-    raise FloatingPointError(
-        f"{where}: the loss is not finite; the first bad entry of the result is {bad!r} = {result[bad].item()}, scenes "
-        f"{batch.get('name', 'without name')}. Try amp_dtype='bfloat16', enable_amp=False or a lower lr"
-    )

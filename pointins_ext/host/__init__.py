@@ -14,6 +14,7 @@ NAMES = [
     "DATASETS",
     "HOOKS",
     "MODELS",
+    "TESTERS",
     "TRAINERS",
     "TRANSFORMS",
     "Compose",
@@ -40,21 +41,29 @@ NAMES = [
 ]
 
 
-def _bind() -> tuple[str, str]:
+def _bind():
+    """(name, reason, module) of the host. Raises where the one that POINTINS_HOST asks for cannot be bound."""
     wanted = os.environ.get("POINTINS_HOST", "auto")
     if wanted not in ("auto", "pointcept", "embedded"):
         raise ValueError(f"POINTINS_HOST is '{wanted}'; expected auto, pointcept or embedded")
     if wanted == "embedded":
-        return "embedded", "POINTINS_HOST=embedded"
+        return "embedded", "POINTINS_HOST=embedded", _names("embedded")
     problem = locate.pointcept_problem()
     if problem is None:
-        return "pointcept", f"found at {locate.pointcept_root()}"
+        try:
+            return "pointcept", f"found at {locate.pointcept_root()}", _names("pointcept")
+        except ImportError as error:
+            problem = f"Pointcept at {locate.pointcept_root()} is too old ({error}); update it"
     if wanted == "pointcept":
         raise ImportError(f"POINTINS_HOST=pointcept, but {problem}")
-    return "embedded", problem
+    return "embedded", problem, _names("embedded")
 
 
-NAME, REASON = _bind()
-_names = importlib.import_module(f"pointins_ext.host.{NAME}_host")
-globals().update({name: getattr(_names, name) for name in NAMES})
+def _names(name: str):
+    module = importlib.import_module(f"pointins_ext.host.{name}_host")
+    return {name: getattr(module, name) for name in NAMES}
+
+
+NAME, REASON, _bound = _bind()
+globals().update(_bound)
 __all__ = ["NAME", "NAMES", "REASON", *NAMES]

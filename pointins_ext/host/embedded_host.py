@@ -13,6 +13,7 @@ from pointins_ext.embedded.registry import (
     DATASETS,
     HOOKS,
     MODELS,
+    TESTERS,
     TRAINERS,
     TRANSFORMS,
     build_dataset,

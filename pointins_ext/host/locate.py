@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-# What the plug-in binds; importing them runs most of Pointcept, so a missing compiled part shows here.
+from pointins_ext.host import stand_ins
+
+# What the plug-in binds; importing them runs most of Pointcept, so a missing part shows here.
 REQUIRED = ("pointcept.models", "pointcept.datasets", "pointcept.engines.hooks", "pointcept.engines.train")
 
 
@@ -29,8 +31,14 @@ def pointcept_problem() -> str | None:
     if str(root) not in sys.path:
         sys.path.append(str(root))
     try:
-        for name in REQUIRED:
-            importlib.import_module(name)
+        with stand_ins.installed():
+            for name in REQUIRED:
+                importlib.import_module(name)
     except ImportError as error:
-        return f"Pointcept at {root} cannot be imported ({error})"
+        advice = (
+            "; pip install pointins_ext[pointcept] brings its packages"
+            if isinstance(error, ModuleNotFoundError)
+            else ""
+        )
+        return f"Pointcept at {root} cannot be imported ({error}){advice}"
     return None

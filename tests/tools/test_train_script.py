@@ -1,12 +1,9 @@
 """tools/train.sh from a foreign folder: experiment folder, overrides, resume, errors in one line."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from tests.oracles.tiny_training import CONFIG
 
@@ -40,43 +37,3 @@ def test_a_missing_config_lists_the_near_names(tmp_path):
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "near names in" in done.stderr and "pretrain-dos-rooms.py" in done.stderr
     assert not (tmp_path / "exp").exists()
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("tools_common", ROOT / "tools" / "common.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(
-    "error, line",
-    [
-        (KeyError("option 'x': unknown"), "option 'x': unknown"),
-        (ValueError("first\n  second"), "first second"),
-        (
-            ValueError("Caught ValueError in DataLoader worker process 0.\nTraceback:\n  f()\nValueError: bad scene"),
-            "bad scene",
-        ),
-        (FileNotFoundError(2, "No such file", "x.pth"), "[Errno 2] No such file: 'x.pth'"),
-    ],
-)
-def test_user_errors_are_one_line(script, capsys, monkeypatch, error, line):
-    def fail():
-        raise error
-
-    monkeypatch.delenv("POINTINS_DEBUG", raising=False)
-    with pytest.raises(SystemExit) as stop:
-        script.exit_on_user_error(fail)
-    stderr = capsys.readouterr().err
-    assert stop.value.code == 2 and stderr.endswith(f"{line}\n") and stderr.count("\n") == 1
-    monkeypatch.setenv("POINTINS_DEBUG", "1")
-    with pytest.raises(SystemExit):
-        script.exit_on_user_error(fail)
-    assert "Traceback" in capsys.readouterr().err
-
-
-def test_a_bug_keeps_its_traceback(script):
-    with pytest.raises(ZeroDivisionError):
-        script.exit_on_user_error(lambda: 1 / 0)

@@ -1,0 +1,76 @@
+"""One training step on any device: forward, backward and, at the end of an accumulation window, one update."""
+
+import torch
+
+AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
+
+
+class TrainingStep:
+    """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, `optimizer`, `scheduler`, `scaler`, `comm_info`.
+
+    `amp_dtype` None means full precision, `scaler` None no loss scaling; `accumulated` counts the backward passes since
+    the last update.
+    """
+
+    accumulated = 0
+
+    def run_step(self):
+        batch = {
+            key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
+            for key, value in self.comm_info["input_dict"].items()
+        }
+        self.comm_info["input_dict"] = batch
+        if self.accumulated == 0:
+            self.optimizer.zero_grad()
+        amp = self.amp_dtype is not None
+        with torch.autocast(self.device.type, dtype=self.amp_dtype or torch.bfloat16, enabled=amp):
+            result = self.model(batch)
+        check_finite(result, batch, f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}")
+        loss = result["loss"] / self.cfg.gradient_accumulation_steps
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        self.accumulated += 1
+        if self.accumulated == self.cfg.gradient_accumulation_steps:
+            self.update()
+        self.comm_info["model_output_dict"] = result
+        if self.cfg.empty_cache and self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def update(self):
+        """One step of optimizer and scheduler; fp16 skips both when a gradient overflowed."""
+        self.accumulated = 0
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
+        if self.cfg.clip_grad is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.cfg.clip_grad)
+        if self.scaler is None:
+            self.optimizer.step()
+            self.scheduler.step()
+            return
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.scaler.get_scale() >= scale:
+            self.scheduler.step()
+
+
+def amp_dtype(cfg, device, logger):
+    """Half type of autocast, or None; fp16 needs a GPU. ValueError for an unknown name."""
+    if not cfg.enable_amp:
+        return None
+    if cfg.amp_dtype not in AMP_DTYPE:
+        raise ValueError(f"amp_dtype is one of {sorted(AMP_DTYPE)}, found {cfg.amp_dtype!r}")
+    if device.type == "cpu" and cfg.amp_dtype == "float16":
+        logger.warning("enable_amp with float16 needs a GPU: training in float32")
+        return None
+    return AMP_DTYPE[cfg.amp_dtype]
+
+
+def check_finite(result, batch, where):
+    """FloatingPointError for a NaN or infinite loss, with the first bad entry of the result and the batch's scenes."""
+    if torch.isfinite(result["loss"]).all():
+        return
+    bad = next(name for name, value in result.items() if not torch.isfinite(value).all())
+    raise FloatingPointError(
+        f"{where}: the loss is not finite; the first bad entry of the result is {bad!r} = {result[bad].item()}, scenes "
+        f"{batch.get('name', 'without name')}. Try amp_dtype='bfloat16', enable_amp=False or a lower lr"
+    )

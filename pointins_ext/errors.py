@@ -1,0 +1,31 @@
+"""What a user can repair ends in one line."""
+
+import logging
+import os
+import sys
+import traceback
+
+from torch.multiprocessing import ProcessExitedException
+
+USER_ERRORS = (ValueError, KeyError, FileNotFoundError, ImportError, FloatingPointError)
+
+
+def exit_on_user_error(function, *args):
+    """Call; what a user can repair ends in one line and exit code 2 (POINTINS_DEBUG=1: with its traceback)."""
+    try:
+        function(*args)
+    except ProcessExitedException as error:
+        sys.exit(error.exit_code)
+    except USER_ERRORS as error:
+        if os.environ.get("POINTINS_DEBUG") == "1":
+            traceback.print_exc()
+        logging.shutdown()
+        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+        sys.exit(2)
+
+
+def one_line(error):
+    """Message of an error; from a data worker, whose message is a traceback, its last line."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1] if lines[0].startswith("Caught ") else " ".join(lines)

@@ -1,0 +1,118 @@
+"""`-e pointins`: any pretraining config of the host becomes a PointINS config, without editing it."""
+
+import importlib.util
+import os
+import tempfile
+from contextlib import contextmanager
+
+from pointins_ext.host import Config
+
+# Datasets of driving scenes: longer offsets, coarser voxels.
+OUTDOOR = ("NuScenes", "SemanticKITTI", "Waymo")
+KIND = dict(indoor=dict(radius=0.12, canary_seed=0), outdoor=dict(radius=0.40, canary_seed=None))
+
+
+@contextmanager
+def switched_config_file(path):
+    """Path of a temporary config file: that of `path` with the offset branch; prints what was changed.
+
+    Overrides of the command line then address the switched config. ValueError where it cannot be switched.
+    """
+    cfg = Config.fromfile(path)
+    cfg.pointins_changes = extend(cfg)
+    for change in cfg.pointins_changes:
+        print(f"-e pointins: {change}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        switched = os.path.join(folder, os.path.basename(path))
+        cfg.dump(switched)
+        yield switched
+
+
+def extend(cfg) -> list[str]:
+    """Switch a pretraining config to PointINS in place; returns one line for every change.
+
+    The model is wrapped, elastic distortion leaves the training views (offsets cannot be turned back through it), the
+    hooks of the branch follow ModelHook, and trainer and loader become those that also run without a GPU. ValueError
+    for a config that already has the branch, or whose model is no pretrainer.
+    """
+    kind = "outdoor" if _find(cfg.data.train, lambda node: str(node.get("type", "")).startswith(OUTDOOR)) else "indoor"
+    return [
+        *_wrap_model(cfg),
+        *_remove_elastic(cfg.data.train),
+        *_switch_hooks(cfg, kind),
+        *_switch_runtime(cfg),
+    ]
+
+
+def _wrap_model(cfg):
+    kind = cfg.model.get("type")
+    if kind == "PointINS-v1m1":
+        raise ValueError(f"{cfg.filename}: its model is PointINS-v1m1 already; leave -e pointins out")
+    if "backbone" not in cfg.model or "head_in_channels" not in cfg.model:
+        raise ValueError(
+            f"{cfg.filename}: its model {kind!r} is no teacher-student pretrainer; -e pointins takes pretraining configs "
+            "such as sonata/pretrain-sonata-v1m1-0-base"
+        )
+    in_channels = cfg.model["head_in_channels"]
+    cfg.model = dict(
+        type="PointINS-v1m1",
+        pretrainer=cfg.model,
+        offset_head=dict(type="OffsetHead", in_channels=in_channels, hidden_channels=256),
+    )
+    yield f"model: {kind} inside PointINS-v1m1, offset head on {in_channels} channels"
+
+
+def _remove_elastic(data):
+    lists = list(_lists_with(data, "ElasticDistortion"))
+    for transforms in lists:
+        transforms[:] = [transform for transform in transforms if transform["type"] != "ElasticDistortion"]
+    if lists:
+        yield f"data.train: ElasticDistortion taken out of {len(lists)} lists of transforms"
+
+
+def _switch_hooks(cfg, kind):
+    hooks = [dict(hook) for hook in cfg.hooks]
+    for hook in hooks:
+        if hook["type"] == "CheckpointLoader":
+            hook["type"] = "WeightLoader"
+            yield "hooks: WeightLoader instead of CheckpointLoader"
+    types = [hook["type"] for hook in hooks]
+    if "ModelHook" not in types:
+        hooks.insert(types.index("WeightLoader") + 1 if "WeightLoader" in types else 0, dict(type="ModelHook"))
+        yield "hooks: ModelHook added"
+    place = [hook["type"] for hook in hooks].index("ModelHook") + 1
+    hooks[place:place] = [
+        dict(type="ODRHook", prior=kind),
+        dict(type="SCRHook", radius=KIND[kind]["radius"], prior=kind),
+        dict(type="OffsetMonitor", canary_seed=KIND[kind]["canary_seed"]),
+    ]
+    cfg.hooks = hooks
+    yield f"hooks: ODRHook, SCRHook and OffsetMonitor after ModelHook, for {kind} scenes"
+
+
+def _switch_runtime(cfg):
+    if cfg.train["type"] == "DefaultTrainer":
+        cfg.train = dict(cfg.train, type="PointINSTrainer")
+        yield "train: PointINSTrainer instead of DefaultTrainer"
+    imports = list(cfg.get("custom_imports", dict(imports=[]))["imports"])
+    cfg.custom_imports = dict(imports=[*imports, "pointins_ext"], allow_failed_imports=False)
+    yield "custom_imports: pointins_ext added"
+    if cfg.get("enable_wandb") and importlib.util.find_spec("wandb") is None:
+        cfg.enable_wandb = False
+        yield "enable_wandb: off, wandb is not installed"
+
+
+def _find(node, accepts) -> bool:
+    """Whether any dict below `node` is accepted."""
+    if isinstance(node, dict):
+        return accepts(node) or any(_find(value, accepts) for value in node.values())
+    return isinstance(node, (list, tuple)) and any(_find(value, accepts) for value in node)
+
+
+def _lists_with(node, kind):
+    """Every list below `node` that holds a component of type `kind`."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ()
+    if isinstance(node, list) and any(isinstance(item, dict) and item.get("type") == kind for item in node):
+        yield node
+    for child in children:
+        yield from _lists_with(child, kind)

@@ -1,0 +1,75 @@
+"""PointINSTrainer for Pointcept: its default trainer on any device."""
+
+import importlib.util
+import logging
+import warnings
+
+import torch
+from pointcept.engines.train import TRAINERS, Trainer
+from pointcept.models.builder import build_model
+
+from pointins_ext.embedded.defaults import create_ddp_model
+from pointins_ext.embedded.step import TrainingStep, amp_dtype
+from pointins_ext.host.stand_ins import ANNOUNCEMENTS
+
+
+@TRAINERS.register_module("PointINSTrainer")
+class PointINSTrainer(TrainingStep, Trainer):
+    """Pointcept's DefaultTrainer; without a GPU the same loop runs on the CPU, where gloo joins several processes.
+
+    Says which stand-ins are in place, and turns flash attention off where flash-attn is missing.
+    """
+
+    def __init__(self, cfg):
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cpu":
+            warnings.filterwarnings("ignore", message=".*pin_memory.*")
+            cfg.num_worker_per_gpu = max(cfg.num_worker_per_gpu, 1)  # Pointcept's loader keeps its workers
+        super().__init__(cfg)
+        self.amp_dtype = amp_dtype(cfg, self.device, self.logger)
+        for line in ANNOUNCEMENTS.values():
+            self.logger.info(f"Stand-in: {line}")
+
+    def train(self):
+        # Pointcept logs the traceback and exits: the log file keeps it, the caller gets the error itself
+        events = logging.getLogger("pointcept.utils.events")
+        events.propagate = False
+        events.handlers = [handler for handler in self.logger.handlers if isinstance(handler, logging.FileHandler)]
+        try:
+            super().train()
+        except SystemExit as stop:
+            raise (stop.__context__ or stop) from None
+
+    def run_step(self):
+        step = Trainer if self.device.type == "cuda" else TrainingStep
+        step.run_step(self)
+
+    def build_model(self):
+        if importlib.util.find_spec("flash_attn") is None or self.device.type == "cpu":
+            for path in disable_flash(self.cfg.model):
+                self.logger.info(f"flash-attn is not installed or there is no GPU: {path}.enable_flash = False")
+        if self.device.type == "cuda":
+            return super().build_model()
+        model = build_model(self.cfg.model)
+        self.logger.info(f"Num params: {sum(p.numel() for p in model.parameters() if p.requires_grad)}")
+        return create_ddp_model(
+            model, self.device, broadcast_buffers=False, find_unused_parameters=self.cfg.find_unused_parameters
+        )
+
+    def build_scaler(self):
+        if self.device.type == "cuda":
+            return super().build_scaler()
+        # Pointcept's CheckpointSaver asks it for its state
+        return torch.amp.GradScaler("cpu", enabled=False) if self.cfg.enable_amp else None
+
+
+def disable_flash(cfg, path="model"):
+    """Set enable_flash=False in every PTv3 of a model config; the paths of those that had it on, also by default."""
+    changed = []
+    if str(cfg.get("type", "")).startswith("PT-v3") and cfg.get("enable_flash", True):
+        cfg["enable_flash"] = False
+        changed.append(path)
+    for key, value in cfg.items():
+        if isinstance(value, dict):
+            changed += disable_flash(value, f"{path}.{key}")
+    return changed

@@ -1,0 +1,145 @@
+"""Stand-ins: where a compiled part that Pointcept imports is missing or defective, plain PyTorch takes its place.
+
+Nothing is written to disk and nothing that works is replaced: `installed(root)` puts modules into `sys.modules` and tells
+what and why in `ANNOUNCEMENTS`.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from pointins_ext.host.stand_ins.placeholder import Placeholder
+
+# name -> module of this package that does the work in plain PyTorch
+REPLACEMENTS = {
+    "pointops": "pointops",
+    "pointgroup_ops": "pointgroup_ops",
+    "torch_scatter": "torch_scatter",
+    "torch_cluster": "torch_cluster",
+}
+# imported by Pointcept, used by none of the pretrainers: names exist, using one says what to install
+PLACEHOLDERS = ("open3d", "torch_geometric", "wandb", "peft", "transformers", "h5py")
+# name -> one line, in the order in which they were put in
+ANNOUNCEMENTS: dict[str, str] = {}
+
+
+@contextmanager
+def installed():
+    """Stand-ins in place for the import of Pointcept; placeholders go afterwards, so that nobody else meets them."""
+    _optional_users_first()
+    for name, module in REPLACEMENTS.items():
+        problem = import_problem(name)
+        if problem:
+            _replace(name, problem, module)
+    problem = spconv_problem()
+    if problem:
+        _replace("spconv", problem, "spconv_pytorch", "spconv.pytorch")
+        sys.modules["spconv.pytorch.modules"] = _module("spconv_modules")
+        sys.modules["spconv.pytorch"].modules = sys.modules["spconv.pytorch.modules"]
+    _declare_torchvision_operators()
+    _restore_numpy_names()
+    finder = _PlaceholderFinder([name for name in PLACEHOLDERS if import_problem(name)])
+    sys.meta_path.append(finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in finder.created:
+            del sys.modules[name]
+
+
+def import_problem(name: str) -> str | None:
+    """Why `name` cannot be imported, in a few words; None when it can."""
+    if name in sys.modules:
+        return None
+    if importlib.util.find_spec(name) is None:
+        return "is not installed"
+    try:
+        importlib.import_module(name)
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"cannot be imported ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+    return None
+
+
+def spconv_problem() -> str | None:
+    """Why spconv cannot be used on this machine; None when it can."""
+    if not torch.cuda.is_available():
+        # its CPU build has no eval mode and no backward, and loses updates with two threads
+        return "needs a GPU for eval mode and for gradients"
+    problem = import_problem("spconv")
+    if problem is None and importlib.import_module("spconv.cppconstants").CPU_ONLY_BUILD:
+        return "is the CPU build, which has no eval mode and no gradients"
+    return problem
+
+
+def _replace(name: str, problem: str, module: str, alias: str | None = None) -> None:
+    ANNOUNCEMENTS[name] = f"{name} {problem}: plain PyTorch takes its place"
+    stand_in = _module(module)
+    if alias:
+        package = Placeholder(name)
+        sys.modules[name], sys.modules[alias] = package, stand_in
+        setattr(package, alias.rpartition(".")[2], stand_in)
+    else:
+        sys.modules[name] = stand_in
+
+
+def _module(name: str):
+    """A module of this package; what it lacks is there as a placeholder."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    module.__getattr__ = Placeholder(name.replace("spconv_pytorch", "spconv")).__getattr__
+    return module
+
+
+def _optional_users_first() -> None:
+    """Import what adapts itself to the modules that it finds, before it can find a stand-in."""
+    for name in ("torch_geometric", "timm"):
+        if importlib.util.find_spec(name) is not None:
+            import_problem(name)
+
+
+def _declare_torchvision_operators() -> None:
+    """torchvision's wheels for CUDA do not import beside a CPU build of PyTorch for want of two operators' names."""
+    if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
+        return
+    problem = import_problem("torchvision")
+    if problem is None:
+        return
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    global _torchvision_library
+    _torchvision_library = torch.library.Library("torchvision", "DEF")
+    _torchvision_library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _torchvision_library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    ANNOUNCEMENTS["torchvision"] = f"torchvision {problem}: its compiled operators are declared without code"
+
+
+def _restore_numpy_names() -> None:
+    if not hasattr(np, "in1d"):
+        np.in1d = lambda ar1, ar2, **kwargs: np.isin(np.ravel(ar1), ar2, **kwargs)
+        ANNOUNCEMENTS["numpy.in1d"] = "numpy.in1d is gone since numpy 2.4: numpy.isin takes its place"
+
+
+class _PlaceholderFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Last finder: placeholders for missing packages of `roots` and all their submodules."""
+
+    def __init__(self, roots):
+        self.roots = roots
+        self.created = []
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.roots:
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        self.created.append(spec.name)
+        return Placeholder(spec.name)
+
+    def exec_module(self, module):
+        pass

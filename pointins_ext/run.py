@@ -1,0 +1,33 @@
+"""What every process of a run does. Spawned processes import this module, and with it the whole plug-in."""
+
+from pointins_ext.errors import exit_on_user_error
+from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
+
+
+def train(cfg):
+    """Train what `cfg` describes."""
+    cfg = default_setup(cfg)
+    TRAINERS.build(dict(type=cfg.train.type, cfg=cfg)).train()
+
+
+def test(cfg):
+    """Run the tester that `cfg.test` describes."""
+    cfg = default_setup(cfg)
+    TESTERS.build(dict(cfg=cfg, **cfg.test)).test()
+
+
+def start(task, cfg, args):
+    """Run `task` (`train` or `test`) in the processes that the command line `args` asks for."""
+    launch(
+        main_worker,
+        num_gpus_per_machine=args.num_gpus,
+        num_machines=args.num_machines,
+        machine_rank=args.machine_rank,
+        dist_url=args.dist_url,
+        cfg=(task, cfg),
+    )
+
+
+def main_worker(task, cfg):
+    """Body of every process."""
+    exit_on_user_error(task, cfg)
