@@ -1,5 +1,7 @@
 """PointINS-v1m1: the offset branch around any teacher-student pretrainer (METHOD 1)."""
 
+from dataclasses import replace
+
 import torch
 import torch.distributed as dist
 
@@ -100,10 +102,18 @@ class PointINS(PointModel):
 
     def forward(self, data_dict, **kwargs):
         teacher, student = [], []
+        local = data_dict.get("local_origin_coord")
 
         def record(passes):
-            return lambda module, args, output: passes.append(up_cast(output, self.pretrainer.up_cast_level))
+            def hook(module, args, output):
+                views = up_cast(output, self.pretrainer.up_cast_level)
+                passes.append(replace(views, local=local is not None and _same_storage(args[0]["origin_coord"], local)))
 
+            return hook
+
+        if getattr(self.pretrainer, "enc2d_loss_weight", None) == 0:
+            # Concerto and Utonia look the images' key up also when their image branch is off
+            data_dict = {"global_correspondence": None, **data_dict}
         with (
             self.teacher.backbone.register_forward_hook(record(teacher)),
             self.student.backbone.register_forward_hook(record(student)),
@@ -146,6 +156,10 @@ class PointINS(PointModel):
         """Predicted offsets of a pass, turned from each view's frame into the scene's."""
         affine = recover_affine(views.coord, views.origin_coord, views.view, int(views.view.max()) + 1)
         self._warn_nonlinear(affine.residual, views.voxel)
+        scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
+        # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some 10 %,
+        # leaves the loss voxel its name.
+        voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
         num_global = self.pretrainer.num_global_view
         return OffsetField(
             coord=views.origin_coord,
@@ -155,7 +169,7 @@ class PointINS(PointModel):
             view=views.view,
             valid=torch.ones_like(views.view, dtype=torch.bool),
             scene=views.view // num_global,
-            voxel=views.voxel,
+            voxel=voxel,
         )
 
     def _regularised(self, field: OffsetField) -> torch.Tensor:
@@ -168,7 +182,7 @@ class PointINS(PointModel):
         num_global = self.pretrainer.num_global_view
         per_scene = (int(student.view.max()) + 1) * num_global // num_teacher_views
         scene, position = student.view // per_scene, student.view % per_scene
-        if per_scene == num_global:
+        if per_scene == num_global and not student.local:
             return [student.view, scene * num_global + (position + 1) % num_global]
         return [scene * num_global]
 
@@ -197,6 +211,10 @@ class PointINS(PointModel):
         self.teacher["offset_head"] = build_model(cfg)
         self.teacher["offset_head"].load_state_dict(self.student["offset_head"].state_dict())
         self.teacher["offset_head"].requires_grad_(False)
+
+
+def _same_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.data_ptr() == b.data_ptr() and a.shape == b.shape
 
 
 def _check_pretrainer(pretrainer) -> None:

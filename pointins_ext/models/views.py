@@ -15,7 +15,8 @@ class Pass:
     origin_coord: torch.Tensor  # (N, 3) scene, metres
     grid_coord: torch.Tensor  # (N, 3) integer cell at the loss stride
     view: torch.Tensor  # (N,) long
-    voxel: float  # edge of a loss voxel, metres
+    voxel: float  # edge of a loss voxel, units of `coord`
+    local: bool = False  # local views of a multi-crop pretrainer
 
 
 def up_cast(point, levels: int) -> Pass:
