@@ -1,6 +1,32 @@
-"""Zipf-Sinkhorn: balanced soft assignment with a power law over prototypes (DOS; METHOD 2.3)."""
+"""Balanced soft assignments: equal prototypes (Sonata; METHOD 4), or a power law over them (DOS; METHOD 2.3)."""
 
 import torch
+import torch.distributed as dist
+
+from pointins_ext.host import comm
+
+
+@torch.no_grad()
+def sinkhorn_knopp(similarity: torch.Tensor, temperature: float, iterations: int = 3) -> torch.Tensor:
+    """Teacher targets (N,K) from cosine similarities (N,K): every row is a distribution over prototypes.
+
+    Alternates "every prototype carries the same mass", over the points of all ranks, with "every point carries the same
+    mass", in log space and fp32. Every rank must call it, also one that has no points.
+    """
+    log_q = similarity.float() / temperature
+    for _ in range(iterations):
+        log_q = (log_q - _logsumexp_over_ranks(log_q)).log_softmax(dim=1)
+    return log_q.exp()
+
+
+def _logsumexp_over_ranks(value: torch.Tensor) -> torch.Tensor:
+    """(K,) of values (N,K), N being of this rank."""
+    total = value.logsumexp(dim=0)  # -inf where this rank has no points
+    if comm.get_world_size() == 1:
+        return total
+    totals = [torch.empty_like(total) for _ in range(comm.get_world_size())]
+    dist.all_gather(totals, total)
+    return torch.stack(totals).logsumexp(dim=0)
 
 
 def zipf_weights(num_prototypes: int, exponent: float, device: torch.device | None = None) -> torch.Tensor:

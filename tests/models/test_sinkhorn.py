@@ -4,8 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointins_ext.models.sinkhorn import zipf_sinkhorn, zipf_weights
+from pointins_ext.models.sinkhorn import sinkhorn_knopp, zipf_sinkhorn, zipf_weights
 from tests.oracles import dos as oracle
+from tests.oracles import sonata as sonata_oracle
 
 
 def cosines(num_points, num_prototypes, seed=0):
@@ -83,3 +84,36 @@ def test_no_points_half_precision_and_no_gradient():
     assert not result.requires_grad and result.dtype == torch.float32
     half = similarity.detach().bfloat16()
     assert torch.equal(zipf_sinkhorn(half, 0.07), zipf_sinkhorn(half.float(), 0.07))
+
+
+# -- Sonata's: equal prototypes -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    num_points=st.integers(1, 30),
+    num_prototypes=st.integers(1, 12),
+    temperature=st.sampled_from([0.04, 0.07, 0.5]),
+    iterations=st.integers(1, 5),
+    seed=st.integers(0, 2**16),
+)
+def test_knopp_equals_the_slow_restatement(num_points, num_prototypes, temperature, iterations, seed):
+    similarity = cosines(num_points, num_prototypes, seed)
+    result = sinkhorn_knopp(similarity, temperature, iterations)
+    expected, mass = sonata_oracle.sinkhorn_knopp_loops(similarity.double().numpy(), temperature, iterations)
+    np.testing.assert_allclose(result.numpy(), expected, atol=2e-5)
+    np.testing.assert_allclose(mass, np.full(num_prototypes, 1 / num_prototypes), rtol=1e-5)
+    torch.testing.assert_close(result.sum(1), torch.ones(num_points))
+
+
+def test_knopp_balances_prototypes_after_convergence():
+    result = sinkhorn_knopp(cosines(60, 8), 0.2, iterations=200)
+    torch.testing.assert_close(result.sum(0), torch.full((8,), 60 / 8), atol=1e-3, rtol=0)
+
+
+def test_knopp_at_the_limits():
+    assert sinkhorn_knopp(torch.zeros(0, 5), 0.07).shape == (0, 5)
+    sharp = sinkhorn_knopp(cosines(40, 6).requires_grad_(), 1e-3)
+    assert torch.isfinite(sharp).all() and not sharp.requires_grad
+    half = cosines(20, 5).bfloat16()
+    assert torch.equal(sinkhorn_knopp(half, 0.07), sinkhorn_knopp(half.float(), 0.07))
