@@ -20,10 +20,14 @@ EXTRAS = {
     "viz": ["matplotlib>=3.7"],  # pictures and the report
     "cluster": ["scikit-learn>=1.3"],  # HDBSCAN: a prior variant, and a baseline in the tables
 }
+# What Pointcept imports and PyPI has ready-made; its compiled parts (spconv, pointops, flash-attn, ...) are the user's
+# choice, and have stand-ins. torchvision is there for timm.
+EXTRAS["pointcept"] = ["timm", "torchvision", "einops", "tensorboardX", "yapf", "termcolor"]
 EXTRAS["test"] = [
     *EXTRAS["scans"],
     *EXTRAS["viz"],
     *EXTRAS["cluster"],
+    *EXTRAS["pointcept"],
     "pytest>=8",
     "hypothesis>=6.100",
     # independent oracles; those that cannot be installed with their dependencies are in tests/oracles/requirements.txt

@@ -50,8 +50,8 @@ def _wrap_model(cfg):
         raise ValueError(f"{cfg.filename}: its model is PointINS-v1m1 already; leave -e pointins out")
     if "backbone" not in cfg.model or "head_in_channels" not in cfg.model:
         raise ValueError(
-            f"{cfg.filename}: its model {kind!r} is no teacher-student pretrainer; -e pointins takes pretraining configs "
-            "such as sonata/pretrain-sonata-v1m1-0-base"
+            f"{cfg.filename}: its model {kind!r} is no teacher-student pretrainer; -e pointins takes pretraining "
+            "configs such as sonata/pretrain-sonata-v1m1-0-base"
         )
     in_channels = cfg.model["head_in_channels"]
     cfg.model = dict(

@@ -21,10 +21,10 @@ use_environment() {
   if [ "$stamp" -nt "$ROOT/setup.py" ] && [ "$stamp" -nt "$ROOT/tools/constraints.txt" ]; then
     return
   fi
-  # A working PyTorch stays as it is: the pin is for fresh environments.
+  # A working PyTorch stays as it is, and torchvision follows it: the pins are for fresh environments.
   constraints=$(mktemp)
   if torch=$($PYTHON -c 'import torch; print(torch.__version__.split("+")[0])' 2>/dev/null); then
-    sed "s/^torch==.*/torch==$torch/" "$ROOT/tools/constraints.txt" >"$constraints"
+    sed -e "s/^torch==.*/torch==$torch/" -e '/^torchvision==/d' "$ROOT/tools/constraints.txt" >"$constraints"
   else
     cp "$ROOT/tools/constraints.txt" "$constraints"
     echo "Installing PyTorch and the other packages: some minutes"

@@ -6,7 +6,7 @@ AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
 
 
 class TrainingStep:
-    """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, `optimizer`, `scheduler`, `scaler`, `comm_info`.
+    """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, `optimizer`, `scheduler`, `scaler`.
 
     `amp_dtype` None means full precision, `scaler` None no loss scaling; `accumulated` counts the backward passes since
     the last update.

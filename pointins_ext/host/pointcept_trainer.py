@@ -1,6 +1,5 @@
 """PointINSTrainer for Pointcept: its default trainer on any device."""
 
-import importlib.util
 import logging
 import warnings
 
@@ -10,6 +9,7 @@ from pointcept.models.builder import build_model
 
 from pointins_ext.embedded.defaults import create_ddp_model
 from pointins_ext.embedded.step import TrainingStep, amp_dtype
+from pointins_ext.host.flash import disable_flash, has_flash
 from pointins_ext.host.stand_ins import ANNOUNCEMENTS
 
 
@@ -45,7 +45,7 @@ class PointINSTrainer(TrainingStep, Trainer):
         step.run_step(self)
 
     def build_model(self):
-        if importlib.util.find_spec("flash_attn") is None or self.device.type == "cpu":
+        if not has_flash(self.device):
             for path in disable_flash(self.cfg.model):
                 self.logger.info(f"flash-attn is not installed or there is no GPU: {path}.enable_flash = False")
         if self.device.type == "cuda":
@@ -61,15 +61,3 @@ class PointINSTrainer(TrainingStep, Trainer):
             return super().build_scaler()
         # Pointcept's CheckpointSaver asks it for its state
         return torch.amp.GradScaler("cpu", enabled=False) if self.cfg.enable_amp else None
-
-
-def disable_flash(cfg, path="model"):
-    """Set enable_flash=False in every PTv3 of a model config; the paths of those that had it on, also by default."""
-    changed = []
-    if str(cfg.get("type", "")).startswith("PT-v3") and cfg.get("enable_flash", True):
-        cfg["enable_flash"] = False
-        changed.append(path)
-    for key, value in cfg.items():
-        if isinstance(value, dict):
-            changed += disable_flash(value, f"{path}.{key}")
-    return changed

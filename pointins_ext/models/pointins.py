@@ -157,8 +157,8 @@ class PointINS(PointModel):
         affine = recover_affine(views.coord, views.origin_coord, views.view, int(views.view.max()) + 1)
         self._warn_nonlinear(affine.residual, views.voxel)
         scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
-        # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some 10 %,
-        # leaves the loss voxel its name.
+        # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some
+        # 10 %, leaves the loss voxel as it is.
         voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
         num_global = self.pretrainer.num_global_view
         return OffsetField(

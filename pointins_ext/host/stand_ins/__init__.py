@@ -1,7 +1,7 @@
 """Stand-ins: where a compiled part that Pointcept imports is missing or defective, plain PyTorch takes its place.
 
-Nothing is written to disk and nothing that works is replaced: `installed(root)` puts modules into `sys.modules` and tells
-what and why in `ANNOUNCEMENTS`.
+Nothing is written to disk and nothing that works is replaced: `installed()` puts modules into `sys.modules` and says
+in `ANNOUNCEMENTS` which and why.
 """
 
 import importlib

@@ -16,8 +16,8 @@ def ballquery_batch_p(coords, batch_idxs, batch_offsets, radius, meanActive):
     a buffer.
     """
     coord = coords.detach().cpu().double().numpy()
-    layer = batch_idxs.cpu().numpy() * (2.0 * radius + np.ptp(coord, axis=0).max(initial=0))
-    point = np.column_stack([coord, layer])  # clouds are layers of a fourth axis, out of each other's reach
+    # clouds are layers of a fourth axis, out of each other's reach
+    point = np.column_stack([coord, batch_idxs.cpu().numpy() * 2.0 * radius])
     tree = cKDTree(point)
     size = tree.query_ball_point(point, radius, return_length=True) if len(point) else np.zeros(0, np.int64)
     found = []

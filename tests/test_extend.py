@@ -1,0 +1,99 @@
+"""`-e pointins`: what of a pretraining config changes, what does not, and what is refused."""
+
+import copy
+
+import pytest
+
+from pointins_ext.extend import extend, switched_config_file
+from pointins_ext.host import Config
+
+VIEWS = dict(
+    type="MultiViewGenerator",
+    global_transform=[dict(type="RandomFlip", p=0.5), dict(type="ElasticDistortion")],
+    local_transform=[dict(type="ElasticDistortion")],
+)
+TREE = dict(
+    model=dict(type="Sonata-v1m1", backbone=dict(type="PT-v3m2"), head_in_channels=80),
+    data=dict(
+        train=dict(
+            type="ConcatDataset",
+            datasets=[
+                dict(type="ScanNetDataset", transform=[dict(type="GridSample"), VIEWS]),
+                dict(type="S3DISDataset", transform=[dict(type="ElasticDistortion"), dict(type="ToTensor")]),
+            ],
+        ),
+        val=dict(type="ScanNetDataset", transform=[dict(type="ElasticDistortion")]),
+    ),
+    hooks=[
+        dict(type="CheckpointLoader", keywords="a", replacement="b"),
+        dict(type="ModelHook"),
+        dict(type="WeightDecaySchedular"),
+        dict(type="CheckpointSaver"),
+    ],
+    train=dict(type="DefaultTrainer"),
+    optimizer=dict(type="AdamW", lr=0.004),
+    enable_wandb=False,
+)
+
+
+def config(**changes):
+    return Config(copy.deepcopy({**TREE, **changes}), filename="upstream.py")
+
+
+def types(hooks):
+    return [hook["type"] for hook in hooks]
+
+
+def test_model_views_hooks_and_trainer_change_and_nothing_else():
+    cfg = config()
+    changes = extend(cfg)
+    assert cfg.model.type == "PointINS-v1m1" and cfg.model.pretrainer == TREE["model"]
+    assert cfg.model.offset_head["in_channels"] == 80
+    first, second = cfg.data.train.datasets
+    assert types(first["transform"]) == ["GridSample", "MultiViewGenerator"]
+    assert types(first["transform"][1]["global_transform"]) == ["RandomFlip"]
+    assert first["transform"][1]["local_transform"] == [] and types(second["transform"]) == ["ToTensor"]
+    assert cfg.data.val == TREE["data"]["val"] and cfg.optimizer == TREE["optimizer"]
+    branch = ["ODRHook", "SCRHook", "OffsetMonitor"]
+    assert types(cfg.hooks) == ["WeightLoader", "ModelHook", *branch, "WeightDecaySchedular", "CheckpointSaver"]
+    assert cfg.hooks[0]["keywords"] == "a" and cfg.hooks[2]["prior"] == "indoor"
+    assert cfg.train.type == "PointINSTrainer" and cfg.custom_imports["imports"] == ["pointins_ext"]
+    assert "data.train: ElasticDistortion taken out of 3 lists of transforms" in changes and len(changes) == 6
+
+
+def test_driving_scenes_get_longer_offsets_and_other_trainers_and_imports_stay():
+    data = dict(train=dict(type="NuScenesDataset", transform=[]))
+    hooks = [dict(type="CheckpointSaver")]
+    imports = dict(imports=["mine"], allow_failed_imports=False)
+    cfg = config(data=data, hooks=hooks, train=dict(type="MultiDatasetTrainer"), custom_imports=imports)
+    extend(cfg)
+    assert types(cfg.hooks) == ["ModelHook", "ODRHook", "SCRHook", "OffsetMonitor", "CheckpointSaver"]
+    assert cfg.hooks[1]["prior"] == "outdoor" and cfg.hooks[2]["radius"] == 0.4 and cfg.hooks[3]["canary_seed"] is None
+    assert cfg.train.type == "MultiDatasetTrainer" and cfg.custom_imports["imports"] == ["mine", "pointins_ext"]
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (
+            dict(type="DefaultSegmentorV2", backbone=dict(type="PT-v3m2")),
+            "upstream.py: .* no teacher-student",
+        ),
+        (dict(type="PointINS-v1m1", pretrainer=dict()), "PointINS-v1m1 already; leave -e pointins out"),
+    ],
+)
+def test_what_cannot_be_switched_is_refused(model, message):
+    with pytest.raises(ValueError, match=message):
+        extend(config(model=model))
+
+
+def test_a_switched_file_says_what_was_changed_and_reads_back(tmp_path, capsys):
+    source = tmp_path / "pretrain.py"
+    config().dump(str(source))
+    before = source.read_text()
+    with switched_config_file(source) as path:
+        cfg = Config.fromfile(path)
+    printed = capsys.readouterr().out
+    assert cfg.model.pretrainer == TREE["model"] and len(cfg.pointins_changes) == 6
+    assert all(f"-e pointins: {change}" in printed for change in cfg.pointins_changes)
+    assert source.read_text() == before and [p.name for p in tmp_path.iterdir()] == ["pretrain.py"]

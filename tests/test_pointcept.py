@@ -1,0 +1,20 @@
+"""Runs tests/pointcept, and the shipped configs again, with the real Pointcept as host."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.skipif(not os.environ.get("POINTCEPT_ROOT"), reason="POINTCEPT_ROOT is not set")
+@pytest.mark.skipif(os.environ.get("POINTINS_HOST") == "pointcept", reason="this is that process")
+def test_on_pointcept():
+    command = [sys.executable, "-m", "pytest", "tests/pointcept", "tests/test_configs.py", "-rs"]
+    environment = dict(os.environ, POINTINS_HOST="pointcept", OMP_NUM_THREADS="1")
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    print(done.stdout[-20000:], done.stderr[-5000:])
+    assert done.returncode == 0, "POINTINS_HOST=pointcept python -m pytest tests/pointcept tests/test_configs.py fails"
