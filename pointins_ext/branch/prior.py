@@ -104,14 +104,17 @@ def label_free_instances(
     method: str = "components",
     min_points: int = 30,
     max_extent: float = 3.0,
+    remove_planes: bool = True,
 ) -> torch.Tensor:
     """Geometric pseudo-instances (N,), -1 = none, of one scan `coord` (N,3), metres, for fitting a prior.
 
-    Dominant planes go first, then Euclidean components (edges up to `radius`) or HDBSCAN group what is left; groups of
-    fewer than `min_points` points or longer than `max_extent` metres are dropped.
+    Dominant planes (ground, walls) go first, unless `remove_planes` is off; then Euclidean components (edges up to
+    `radius`) or HDBSCAN group what is left; groups of fewer than `min_points` points or longer than `max_extent` metres
+    are dropped.
     """
     label = coord.new_full((len(coord),), -1, dtype=torch.long)
-    kept = (~plane_points(coord)).nonzero().squeeze(1)
+    plane = plane_points(coord) if remove_planes else torch.zeros_like(label, dtype=torch.bool)
+    kept = (~plane).nonzero().squeeze(1)
     if len(kept) < min_points:
         return label
     if method == "components":

@@ -1,0 +1,145 @@
+"""Clusters of a scan without labels, and their upright boxes: what PSA-v1m1 learns poses and sizes from (METHOD 3)."""
+
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from pointins_ext.branch.prior import label_free_instances
+from pointins_ext.host import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class ClusterBoxes:
+    """Adds `cluster` (N,) int64, -1 = none, and `box` (N,7) float32, the upright box of each point's cluster.
+
+    A box is centre, size (length >= width, height) and yaw of the length within [-pi/2, pi/2), in metres and the frame
+    of `origin_coord`, or of `coord` where that is missing; zeros for points without cluster. Put it before
+    MultiViewGenerator, with both keys in its view_keys. Both join `index_valid_keys`, so that transforms which pick
+    points pick theirs too.
+    Clusters are those of `label_free_instances`: what is left without dominant planes (`remove_ground`), as components
+    of points up to `radius` apart or by HDBSCAN, with at least `min_points` points, at most `max_extent` metres across.
+    They are found on one point for each `voxel` metres; the others follow the nearest.
+
+    With `cache_dir` a scene is clustered once and stored as `<cache_dir>/<name>.npz`: HDBSCAN takes seconds a sweep.
+    ValueError naming the file that was made from other points or with other options: a random transform (GridSample in
+    train mode) that comes before this one gives other points in every epoch.
+    """
+
+    def __init__(
+        self,
+        method="hdbscan",
+        remove_ground=True,
+        min_points=30,
+        radius=0.5,
+        max_extent=12.0,
+        voxel=0.1,
+        cache_dir=None,
+    ):
+        if not voxel > 0:
+            raise ValueError(f"ClusterBoxes: voxel is {voxel}, expected an edge in metres")
+        self.voxel = voxel
+        self.options = dict(
+            method=method, remove_planes=remove_ground, min_points=min_points, radius=radius, max_extent=max_extent
+        )
+        self.cache_dir = cache_dir
+
+    def __call__(self, data_dict):
+        coord = data_dict["origin_coord" if "origin_coord" in data_dict else "coord"]
+        if self.cache_dir is None:
+            cluster, boxes = self.cluster(coord)
+        else:
+            cluster, boxes = self._cached(coord, self._cache_path(data_dict))
+        if "index_valid_keys" not in data_dict:
+            arrays = {key: value for key, value in data_dict.items() if isinstance(value, np.ndarray) and value.ndim}
+            data_dict["index_valid_keys"] = [key for key, value in arrays.items() if len(value) == len(coord)]
+        data_dict["index_valid_keys"] = list(dict.fromkeys([*data_dict["index_valid_keys"], "cluster", "box"]))
+        # -1 takes the last row
+        data_dict.update(cluster=cluster, box=np.concatenate([boxes, np.zeros((1, 7), np.float32)])[cluster])
+        return data_dict
+
+    def cluster(self, coord):
+        """cluster (N,) int64, ids 0..K-1, and boxes (K,7) float32 of coord (N,3)."""
+        index = np.unique(np.floor(coord / self.voxel).astype(np.int64), axis=0, return_index=True)[1]
+        thinned = torch.from_numpy(np.asarray(coord[index], np.float32))
+        label = label_free_instances(thinned, **self.options).numpy()
+        _, nearest = cKDTree(coord[index]).query(coord)
+        cluster = label[nearest]
+        member = np.flatnonzero(cluster >= 0)
+        ids, cluster[member] = np.unique(cluster[member], return_inverse=True)
+        member = member[np.argsort(cluster[member], kind="stable")]
+        groups = np.split(coord[member], np.cumsum(np.bincount(cluster[member], minlength=len(ids)))[:-1])
+        boxes = [upright_box(points) for points in groups if len(points)]
+        return cluster, np.array(boxes, np.float32).reshape(-1, 7)
+
+    # -- cache ------------------------------------------------------------------------------------------------------
+
+    def _cached(self, coord, path):
+        checksum = zlib.crc32(np.ascontiguousarray(coord, np.float32).tobytes())
+        source = f"{len(coord)} points (checksum {checksum:08x}), {json.dumps(dict(self.options, voxel=self.voxel))}"
+        if not path.exists():
+            cluster, boxes = self.cluster(coord)
+            _save(path, source=source, cluster=cluster.astype(np.int32), boxes=boxes)
+            return cluster, boxes
+        try:
+            with np.load(path) as file:
+                made_from, cluster, boxes = str(file["source"]), file["cluster"].astype(np.int64), file["boxes"]
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: not a file of ClusterBoxes ({error!r}); delete it") from error
+        if made_from != source:
+            raise ValueError(
+                f"{path} was made from {made_from}; the scene is now {source}. Delete the file or take another "
+                "cache_dir; if the points differ from epoch to epoch, put ClusterBoxes before the random transforms"
+            )
+        return cluster, boxes
+
+    def _cache_path(self, data_dict):
+        if "name" not in data_dict:
+            raise ValueError(
+                f"ClusterBoxes: the sample has no key 'name', only {sorted(data_dict)}; the cache is filed by it. Add "
+                "it in the dataset or leave cache_dir out"
+            )
+        return Path(self.cache_dir, f"{data_dict['name']}.npz".replace(os.sep, "_"))
+
+
+def upright_box(coord):
+    """(7,) box of smallest footprint around points (M,3), M >= 1: centre, size with length >= width, height, yaw."""
+    middle = coord.mean(axis=0, dtype=np.float64)
+    point = coord - middle  # products of large coordinates would lose the small side
+    corner, angle = _outline(point[:, :2])
+    cos, sin = np.cos(angle), np.sin(angle)
+    along = np.outer(cos, corner[:, 0]) + np.outer(sin, corner[:, 1])
+    across = np.outer(cos, corner[:, 1]) - np.outer(sin, corner[:, 0])
+    best = np.argmin(np.ptp(along, axis=1) * np.ptp(across, axis=1))
+    low = np.array([along[best].min(), across[best].min(), point[:, 2].min()])
+    high = np.array([along[best].max(), across[best].max(), point[:, 2].max()])
+    (x, y, z), size, yaw = (low + high) / 2, high - low, angle[best]
+    center = middle + [cos[best] * x - sin[best] * y, sin[best] * x + cos[best] * y, z]
+    if size[0] < size[1]:
+        size, yaw = size[[1, 0, 2]], yaw + np.pi / 2
+    return np.array([*center, *size, (yaw + np.pi / 2) % np.pi - np.pi / 2])
+
+
+def _outline(point):
+    """Convex hull (H,2) and the directions of its edges, radians: one of them is a side of the smallest rectangle."""
+    try:
+        corner = point[ConvexHull(point).vertices]
+    except QhullError:  # fewer than three points, or all on one line
+        axis = np.linalg.svd(point, full_matrices=False)[2][0]
+        return point, np.arctan2(axis[1:2], axis[:1])
+    edge = np.roll(corner, -1, axis=0) - corner
+    return corner, np.arctan2(edge[:, 1], edge[:, 0])
+
+
+def _save(path, **arrays):
+    """Atomically: workers that cluster the same scene at once each put a whole file in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(temporary, path)
