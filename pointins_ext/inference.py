@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from pointins_ext.branch import OffsetField
+from pointins_ext.checkpoint import load_weight, read_checkpoint
 from pointins_ext.evaluation.label_free import cluster_offsets, voxelise
 from pointins_ext.host import Config, build_model
+from pointins_ext.host.flash import disable_flash, has_flash
 from pointins_ext.models.views import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 
@@ -146,18 +148,32 @@ class Predictor:
         return _rows(scene[key], kept).reshape(len(kept), -1)
 
 
-def load_predictor(weight: str | os.PathLike, network: str = "teacher", device=None, grid_size: float | None = None):
-    """Predictor from a pretraining checkpoint that carries its config.
+def load_predictor(
+    weight: str | os.PathLike,
+    network: str = "teacher",
+    device=None,
+    grid_size: float | None = None,
+    config: str | os.PathLike | None = None,
+) -> Predictor:
+    """Predictor from a pretraining checkpoint of either host.
 
     `network`: "teacher" or "student"; `grid_size`: voxel of the scans, metres; coordinates are scaled so that it
-    becomes the network's. Raises FileNotFoundError or ValueError for a missing, broken or foreign checkpoint.
+    becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError for a missing,
+    broken or foreign checkpoint.
     """
     checkpoint = read_checkpoint(weight)
-    cfg = Config(checkpoint["config"])
+    state = checkpoint["state_dict"]
+    if not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in state):
+        raise ValueError(
+            f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
+            "have no teacher.offset_head"
+        )
+    cfg = experiment_config(checkpoint, weight, config)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if not has_flash(device):
+        disable_flash(cfg.model)
     model = build_model(cfg.model)
-    state = {key.removeprefix("module."): value for key, value in checkpoint["state_dict"].items()}
-    model.load_state_dict(state)
+    load_weight(model, state, weight, strict=True)
     networks = getattr(model, network).to(device).eval()
     predictor = Predictor.from_config(networks, cfg)
     if grid_size is not None:
@@ -165,30 +181,23 @@ def load_predictor(weight: str | os.PathLike, network: str = "teacher", device=N
     return predictor
 
 
-def read_checkpoint(weight: str | os.PathLike) -> dict:
-    """Contents of a checkpoint file, tensors on the CPU; refuses anything but plain data."""
-    path = Path(weight)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"weight '{weight}' is not a file; expected a checkpoint such as exp/.../model_last.pth"
-        )
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path}: not a readable checkpoint, truncated or of another kind ({error})") from error
-    if not isinstance(checkpoint, dict):
-        found = f"a {type(checkpoint).__name__}"
-    elif not {"state_dict", "config"} <= checkpoint.keys():
-        found = f"{len(checkpoint)} entries {', '.join(sorted(map(str, checkpoint))[:5])}"
-    elif not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in checkpoint["state_dict"]):
-        found = "a state_dict without offset_head"
+def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str | os.PathLike | None = None) -> Config:
+    """Config of the run that wrote the file `weight`: the file `config`, or what the checkpoint carries.
+
+    Pointcept's checkpoints carry none: then config.py of the experiment's folder, two above exp/x/model/model_last.pth.
+    FileNotFoundError where that is missing, too; ValueError for a config without a model.
+    """
+    if config is None and "config" in checkpoint:
+        cfg, source = Config(checkpoint["config"]), weight
     else:
-        found = None
-    if found:
-        raise ValueError(
-            f"{path}: not a PointINS pretraining checkpoint: expected state_dict and config, found {found}"
-        )
-    return checkpoint
+        source = Path(config or Path(weight).absolute().parent.parent / "config.py")
+        if not source.is_file():
+            why = "" if config else f"{weight} carries no config; "
+            raise FileNotFoundError(f"{why}{source} not found; give the config.py of the run as config=FILE (--config)")
+        cfg = Config.fromfile(os.fspath(source))
+    if "model" not in cfg:
+        raise ValueError(f"config of {source}: expected the key 'model', found {', '.join(map(str, cfg)) or 'no key'}")
+    return cfg
 
 
 def _to_loss_level(point, levels: int):

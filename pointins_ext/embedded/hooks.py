@@ -9,8 +9,8 @@ import weakref
 import torch
 from tqdm import tqdm
 
+from pointins_ext.checkpoint import WeightLoading, save_checkpoint
 from pointins_ext.embedded import comm
-from pointins_ext.embedded.checkpoint import load_weight, read_checkpoint, rename, save_checkpoint
 from pointins_ext.embedded.env import get_rng_state
 from pointins_ext.embedded.logger import FILE_ONLY
 from pointins_ext.embedded.registry import HOOKS
@@ -68,44 +68,8 @@ class ModelHook(HookBase):
 
 
 @HOOKS.register_module()
-class CheckpointLoader(HookBase):
-    """Loads `cfg.weight`; with `cfg.resume` also epoch, optimizer, scheduler, scaler and random state.
-
-    keywords, replacement: part of a tensor's name to replace, both with "module." in front as Pointcept writes them.
-    strict: every name must match. Errors: see `checkpoint.read_checkpoint` and `checkpoint.load_weight`.
-    """
-
-    def __init__(self, keywords="", replacement=None, strict=False):
-        self.keywords = keywords
-        self.replacement = keywords if replacement is None else replacement
-        self.strict = strict
-
-    def before_train(self):
-        cfg, logger = self.trainer.cfg, self.trainer.logger
-        if not cfg.weight:
-            logger.info("No weight given: training starts from scratch")
-            return
-        checkpoint = read_checkpoint(cfg.weight)
-        keywords, replacement = ("", "") if cfg.resume else (self.keywords, self.replacement)
-        weight = rename(checkpoint["state_dict"], keywords, replacement)
-        model = comm.unwrap_model(self.trainer.model)
-        matched, missing, unexpected = load_weight(model, weight, self.strict or cfg.resume, cfg.weight)
-        logger.info(f"Loaded {cfg.weight}: {len(matched)} of the model's {len(matched) + len(missing)} tensors")
-        for label, names in (("Missing", missing), ("Unexpected", unexpected)):
-            if names:
-                logger.info(f"{label} keys ({len(names)}): {', '.join(names[:5])}{', ...' if names[5:] else ''}")
-        if cfg.resume:
-            self._resume(checkpoint)
-
-    def _resume(self, checkpoint):
-        needed = {"epoch", "optimizer", "scheduler"}
-        if not needed <= checkpoint.keys():
-            raise ValueError(
-                f"cannot resume from {self.trainer.cfg.weight}: it lacks {sorted(needed - checkpoint.keys())}; use "
-                "resume=False to start from its weights"
-            )
-        self.trainer.resume(checkpoint)
-        self.trainer.logger.info(f"Resuming at epoch {checkpoint['epoch'] + 1} of {self.trainer.max_epoch}")
+class CheckpointLoader(WeightLoading, HookBase):
+    """The hook under the name that Pointcept's configs use; WeightLoader is the same on both hosts."""
 
 
 @HOOKS.register_module()

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 from torch.utils.tensorboard import SummaryWriter
 
+from pointins_ext.checkpoint import restore
 from pointins_ext.embedded import comm
 from pointins_ext.embedded.dataset import point_collate_fn
 from pointins_ext.embedded.defaults import create_ddp_model
@@ -140,19 +141,8 @@ class Trainer(TrainingStep, TrainerBase):
         )
 
     def resume(self, checkpoint):
-        """Continue where `state` was taken, weights aside. ValueError where the number of steps changed."""
-        planned, wanted = checkpoint["scheduler"].get("total_steps"), self.cfg.scheduler.total_steps
-        if planned not in (None, wanted):
-            raise ValueError(
-                f"cannot resume {self.cfg.weight}: its schedule has {planned} steps and this config {wanted}; "
-                "keep epoch, eval_epoch, batch_size and the data, or start anew with weight= and resume=False"
-            )
-        self.start_epoch = checkpoint["epoch"]
-        self.best_metric_value = checkpoint.get("best_metric_value", -math.inf)
-        self.optimizer.load_state_dict(checkpoint["optimizer"])
-        self.scheduler.load_state_dict(checkpoint["scheduler"])
-        if self.scaler is not None and checkpoint.get("scaler"):
-            self.scaler.load_state_dict(checkpoint["scaler"])
+        """Continue where `state` was taken, weights aside; errors of `checkpoint.restore`."""
+        restore(self, checkpoint)
         pending = checkpoint.get("accumulation", dict(count=0, gradients={}))
         self.accumulated = pending["count"]
         for name, parameter in comm.unwrap_model(self.model).named_parameters():

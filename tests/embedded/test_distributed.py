@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pointins_ext.embedded.checkpoint import read_checkpoint
+from pointins_ext.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {

@@ -1,0 +1,82 @@
+"""Checkpoint files: written in one piece, read without running code."""
+
+import codecs
+import contextlib
+import os
+
+import numpy as np
+import torch
+
+_numpy_core = np._core if hasattr(np, "_core") else np.core
+
+
+def _numpy_scalar(module):
+    """The constructor of numpy scalars under the module path that the numpy which wrote the file pickled."""
+
+    def scalar(*args):
+        return _numpy_core.multiarray.scalar(*args)
+
+    scalar.__module__, scalar.__qualname__ = module, "scalar"
+    return scalar
+
+
+# Pointcept stores its best metric as a numpy scalar. torch 2.4 has no `safe_globals` context and takes no names.
+torch.serialization.add_safe_globals(
+    [
+        *map(_numpy_scalar, ("numpy.core.multiarray", "numpy._core.multiarray")),
+        *{type(np.dtype(kind)) for kind in (np.float64, np.float32, np.float16, np.int64)},
+        np.dtype,
+        codecs.encode,
+    ]
+)
+
+
+def save_checkpoint(state, path):
+    """Write `state` under a temporary name, then rename: a kill at any moment leaves the old file readable."""
+    temporary = f"{path}.tmp"
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise
+
+
+def read_checkpoint(path):
+    """Dict of a checkpoint file on the CPU; a file of bare tensors becomes {"state_dict": tensors}.
+
+    FileNotFoundError, or ValueError for a file that is truncated, holds other things than data, or has no weights.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"checkpoint {path} not found; expected a file such as exp/.../model/model_last.pth (in a config: or None)"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"cannot read checkpoint {path} ({os.path.getsize(path)} bytes): {str(error).partition('.')[0]}. It is "
+            "truncated or not a file of tensors; take another one, for example epoch_*.pth beside it"
+        ) from error
+    if isinstance(state, dict) and "state_dict" not in state and _all_tensors(state):
+        state = dict(state_dict=state)
+    if not isinstance(state, dict) or not _all_tensors(state.get("state_dict")):
+        raise ValueError(f"checkpoint {path} has no 'state_dict' of tensors; found {_contents(state)}")
+    return state
+
+
+def _all_tensors(value):
+    return isinstance(value, dict) and bool(value) and all(map(torch.is_tensor, value.values()))
+
+
+def _contents(state):
+    if not isinstance(state, dict):
+        return f"a {type(state).__name__}"
+    if "state_dict" not in state:
+        return f"{len(state)} entries {', '.join(map(str, list(state)[:5]))}"
+    weights = state["state_dict"]
+    if not isinstance(weights, dict):
+        return f"a {type(weights).__name__} as 'state_dict'"
+    other = {name: type(value).__name__ for name, value in weights.items() if not torch.is_tensor(value)}
+    return f"{len(other)} other values in it: {dict(list(other.items())[:3])}" if other else "an empty one"

@@ -1,0 +1,78 @@
+"""What a hook does with `cfg.weight`: start from its weights, or resume the run that wrote it."""
+
+import math
+
+from pointins_ext.checkpoint.files import read_checkpoint
+from pointins_ext.checkpoint.names import load_weight
+
+
+class WeightLoading:
+    """Hook of either host: loads `cfg.weight`, on CPU or GPU; with `cfg.resume` also the training state.
+
+    keywords, replacement: part of a tensor's name to replace, both with "module." in front as Pointcept writes them;
+    a resumed run has its own names. strict: every name must match. min_match: share of the model's backbone that must.
+    FileNotFoundError, or ValueError of `read_checkpoint` and `match_weight`.
+    """
+
+    def __init__(self, keywords="", replacement=None, strict=False, min_match=0.9):
+        if not 0 <= min_match <= 1:
+            raise ValueError(f"min_match is a share of the backbone's tensors, 0 to 1; found {min_match}")
+        self.rules = dict(
+            keywords=keywords,
+            replacement=keywords if replacement is None else replacement,
+            strict=strict,
+            min_match=min_match,
+        )
+
+    def before_train(self):
+        cfg, logger = self.trainer.cfg, self.trainer.logger
+        if not cfg.weight:
+            logger.info("No weight given: training starts from scratch")
+            return
+        checkpoint = read_checkpoint(cfg.weight)
+        rules = dict(strict=True) if cfg.resume else self.rules
+        match = load_weight(self.trainer.model, checkpoint["state_dict"], cfg.weight, **rules)
+        total = len(match.matched) + len(match.missing)
+        logger.info(f"Loaded {cfg.weight}: {len(match.matched)} of the model's {total} tensors, {match.backbone}")
+        for label, names in (("Missing", match.missing), ("Unexpected", match.unexpected)):
+            if names:
+                logger.info(f"{label} keys ({len(names)}): {', '.join(names[:5])}{', ...' if names[5:] else ''}")
+        if cfg.resume:
+            self._resume(checkpoint)
+
+    def _resume(self, checkpoint):
+        trainer = self.trainer
+        needed = {"epoch", "optimizer", "scheduler"}
+        if not needed <= checkpoint.keys():
+            raise ValueError(
+                f"cannot resume from {trainer.cfg.weight}: it lacks {sorted(needed - checkpoint.keys())}; use "
+                "resume=False to start from its weights"
+            )
+        if hasattr(trainer, "resume"):  # knows more than every trainer has
+            trainer.resume(checkpoint)
+        else:
+            restore(trainer, checkpoint)
+        trainer.logger.info(f"Resuming at epoch {checkpoint['epoch'] + 1} of {trainer.max_epoch}")
+
+
+def restore(trainer, checkpoint):
+    """Epoch, best metric, optimizer, scheduler and scaler of a checkpoint into a trainer of either host.
+
+    ValueError where the number of steps or the parameter groups changed.
+    """
+    weight, wanted = trainer.cfg.weight, trainer.cfg.scheduler.get("total_steps")
+    planned = checkpoint["scheduler"].get("total_steps")
+    if planned not in (None, wanted):
+        raise ValueError(
+            f"cannot resume {weight}: its schedule has {planned} steps and this config {wanted}; keep epoch, "
+            "eval_epoch, batch_size and the data, or start anew with weight= and resume=False"
+        )
+    try:
+        trainer.optimizer.load_state_dict(checkpoint["optimizer"])
+    except ValueError as error:
+        raise ValueError(f"cannot resume {weight}: {error}; keep optimizer and param_dicts of the run") from error
+    trainer.scheduler.load_state_dict(checkpoint["scheduler"])
+    if trainer.scaler is not None and checkpoint.get("scaler"):
+        trainer.scaler.load_state_dict(checkpoint["scaler"])
+    trainer.start_epoch = checkpoint["epoch"]
+    trainer.best_metric_value = float(checkpoint.get("best_metric_value", -math.inf))
