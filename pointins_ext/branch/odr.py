@@ -1,12 +1,17 @@
 """Offset distribution regularisation (ODR): the global, rank-preserving correction of teacher offsets."""
 
+import math
+
 import torch
 
+from pointins_ext.branch.pooled import pooled_level
 from pointins_ext.branch.prior import MagnitudePrior
 from pointins_ext.ops import segment_count, segment_rank
 
 DIRECTIONS = ("cartesian", "spherical", "keep")
-SCOPES = ("view", "batch")
+SCOPES = ("view", "batch", "global")
+# (low, high) of what is ranked over all processes: log metres, components of a unit vector, angles
+LOG_LENGTH, COMPONENT, ANGLE = (math.log(1e-6), math.log(1e3)), (-1.0, 1.0), (-math.pi, math.pi)
 
 
 class OffsetDistributionRegularization:
@@ -14,7 +19,8 @@ class OffsetDistributionRegularization:
 
     `direction`: "cartesian" = PIT of each component towards U(-1, 1), then unit length (the paper's form); "spherical"
     = PIT of cos(theta) and of the azimuth; "keep" = lengths only. `strength` b in 0..1 gives (1 - b) O + b ODR(O).
-    `scope`: ranks are taken within each group ("view") or over all points ("batch").
+    `scope`: ranks are taken within each group ("view"), over all points ("batch"), or over all points of all processes
+    ("global"; every process must call then, also without points).
     """
 
     def __init__(
@@ -34,34 +40,37 @@ class OffsetDistributionRegularization:
     @torch.no_grad()
     def __call__(self, offset: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
         """Corrected offsets (N,3), metres, scene frame, for `offset` (N,3) and `group` (N,)."""
-        if self.strength == 0 or len(offset) == 0:
+        if self.strength == 0 or (len(offset) == 0 and self.scope != "global"):
             return offset
         group = group if self.scope == "view" else torch.zeros_like(group)
-        num_groups = int(group.max()) + 1
-        magnitude = self.prior.quantile(_pit(offset.norm(dim=1), group, num_groups))
-        direction = self._regularised_direction(_unit(offset), group, num_groups)
+        length = offset.norm(dim=1)
+        if self.scope == "global":
+            length = length.clamp_min(1e-12).log()  # the same ranks, and bins of equal width suit logarithms
+        magnitude = self.prior.quantile(self._pit(length, group, LOG_LENGTH))
+        direction = self._regularised_direction(_unit(offset), group)
         return torch.lerp(offset, magnitude[:, None] * direction, self.strength)
 
     def refine(self, field):
         """Replace the offsets of an `OffsetField`; validity is untouched."""
         return field.replace(offset=self(field.offset, field.view))
 
-    def _regularised_direction(self, unit: torch.Tensor, group: torch.Tensor, num_groups: int) -> torch.Tensor:
+    def _pit(self, value: torch.Tensor, group: torch.Tensor, span: tuple[float, float]) -> torch.Tensor:
+        """Probability integral transform u = (rank - 0.5) / n within the scope, ties share their mean rank."""
+        if self.scope == "global":
+            return pooled_level(value, *span)
+        num_groups = int(group.max()) + 1
+        return (segment_rank(value, group, num_groups) - 0.5) / segment_count(group, num_groups)[group]
+
+    def _regularised_direction(self, unit: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
         if self.direction == "keep":
             return unit
         if self.direction == "cartesian":
             # a component of a uniform unit vector is exactly U(-1, 1) (Archimedes): a correct field is a fixed point
-            return _unit(torch.stack([2 * _pit(c, group, num_groups) - 1 for c in unit.unbind(1)], dim=1))
-        height = 2 * _pit(unit[:, 2], group, num_groups) - 1
-        azimuth = (2 * _pit(torch.atan2(unit[:, 1], unit[:, 0]), group, num_groups) - 1) * torch.pi
+            return _unit(torch.stack([2 * self._pit(c, group, COMPONENT) - 1 for c in unit.unbind(1)], dim=1))
+        height = 2 * self._pit(unit[:, 2], group, COMPONENT) - 1
+        azimuth = (2 * self._pit(torch.atan2(unit[:, 1], unit[:, 0]), group, ANGLE) - 1) * torch.pi
         ring = (1 - height.square()).clamp_min(0).sqrt()
         return torch.stack([ring * azimuth.cos(), ring * azimuth.sin(), height], dim=1)
-
-
-def _pit(value: torch.Tensor, group: torch.Tensor, num_groups: int) -> torch.Tensor:
-    """Probability integral transform u = (rank - 0.5) / n within each group, ties share their mean rank."""
-    rank = segment_rank(value, group, num_groups)
-    return (rank - 0.5) / segment_count(group, num_groups)[group]
 
 
 def _unit(vector: torch.Tensor) -> torch.Tensor:
