@@ -1,5 +1,6 @@
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,6 +181,24 @@ def test_a_step_contrasts_pooled_features_and_fills_the_queue_afterwards(contras
     assert len(added) == len(key.label) and torch.equal(model.queue[:5], before)
     assert torch.allclose(added.norm(dim=1), torch.ones(len(added)))
     assert farthest(added, key.embedding) < 1e-4
+
+
+def test_the_order_of_a_networks_voxels_is_irrelevant(monkeypatch):
+    """Where a host sorts voxels along a curve drawn at random, teacher and student have different orders."""
+
+    def shuffled(point, levels):
+        views = up_cast(point, levels)
+        order = torch.randperm(len(views.view))
+        rows = ("feat", "coord", "origin_coord", "grid_coord", "view")
+        return replace(views, **{name: getattr(views, name)[order] for name in rows})
+
+    plain = build(psa_config())(clustered())
+    monkeypatch.setattr("pointins_ext.models.psa.up_cast", shuffled)
+    model = build(psa_config())
+    torch.manual_seed(7)
+    mixed = model(clustered())
+    for name in ("contrast_loss", "box_loss"):
+        assert float(mixed[name]) == pytest.approx(float(plain[name]), rel=1e-3)
 
 
 def test_the_queue_is_checkpointed():
