@@ -29,6 +29,9 @@ class DefaultDataset(Dataset):
     """
 
     VALID_ASSETS = (*FLOAT_ASSETS, *LABEL_ASSETS, "pose")
+    ASSET_KEYS = {}  # asset -> key of the scene dict, where they differ
+    SCENES = "*"  # glob of the scene folders within a split
+    SOURCE = "check data_root and split"  # where the files of this dataset come from
 
     def __init__(
         self,
@@ -72,26 +75,33 @@ class DefaultDataset(Dataset):
             if path.is_file():
                 scenes = [str(Path(self.data_root, scene)) for scene in json.loads(path.read_text())]
             else:
-                scenes = sorted(str(coord.parent) for coord in path.glob("*/coord.npy"))
+                scenes = sorted(str(coord.parent) for coord in path.glob(f"{self.SCENES}/coord.npy"))
             if not scenes:
-                raise FileNotFoundError(
-                    f"no scenes in split {str(path)!r}: expected folders {split}/<scene>/coord.npy; "
-                    f"check data_root={str(self.data_root)!r} and split={split!r}"
-                )
+                raise self.missing(path, f"{split}/{self.SCENES}/coord.npy")
             data_list += scenes
         return data_list
 
+    def missing(self, path, expected):
+        """The FileNotFoundError for files that are not at `path`."""
+        state = "is empty or incomplete" if Path(path).exists() else "does not exist"
+        return FileNotFoundError(
+            f"{path} {state}; {type(self).__name__} with data_root={str(self.data_root)!r}, split={self.split!r} "
+            f"expects {expected}; {self.SOURCE}"
+        )
+
     def get_data(self, idx):
         """The scene dict of sample `idx`, before any transform; its arrays are shared with the cache."""
-        path = self.data_list[idx % len(self.data_list)]
+        scene = idx % len(self.data_list)
         if self.cache is None:
-            return self.load(idx, path)
-        if path not in self.cache:
-            self.cache[path] = self.load(idx, path)
-        return dict(self.cache[path])
+            return self.load(idx, self.data_list[scene])
+        if scene not in self.cache:
+            self.cache[scene] = self.load(idx, self.data_list[scene])
+        return dict(self.cache[scene])
 
     def load(self, idx, path):
-        files = {file.stem: file for file in Path(path).glob("*.npy") if file.stem in self.VALID_ASSETS}
+        """Read the scene that the entry `path` of the data list stands for."""
+        found = [file for file in Path(path).glob("*.npy") if file.stem in self.VALID_ASSETS]
+        files = {self.ASSET_KEYS.get(file.stem, file.stem): file for file in found}
         if "coord" not in files:
             raise FileNotFoundError(f"{path}: no coord.npy in this scene folder")
         scene = {key: np.load(file) for key, file in sorted(files.items())}

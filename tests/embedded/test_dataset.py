@@ -79,7 +79,7 @@ def test_unequal_lengths_name_the_file(tmp_path, arrays, message):
 
 
 def test_missing_split_names_folder_and_layout(root):
-    with pytest.raises(FileNotFoundError, match=r"nosuch.*<scene>/coord\.npy"):
+    with pytest.raises(FileNotFoundError, match=r"nosuch.*nosuch/\*/coord\.npy"):
         DefaultDataset("nosuch", root)
 
 
