@@ -91,7 +91,7 @@ def _config_key(name, found, wanted):
     inputs_only = len(found) > 1 and found[:-1] == wanted[:-1]
     stage = re.search(r"\b(enc|dec)\.(?:enc|dec)(\d+)\.", name)
     if "embedding" in name.split("."):
-        return "in_channels" if inputs_only else "enc_channels"
+        return "in_channels" if inputs_only and "stem" in name else "enc_channels"
     if stage and name.endswith("rpe_table"):
         return f"{stage[1]}_num_head" if inputs_only else f"{stage[1]}_patch_size"
     if stage and ".mlp." in name and found[1:] == wanted[1:]:

@@ -111,7 +111,7 @@ def test_two_tensors_of_one_name_are_refused(model):
         load_weight(model, weight, "x.pth", keywords="module.teacher.backbone", replacement="module.backbone")
 
 
-RPE = dict(enable_rpe=True)
+RPE, MASK = dict(enable_rpe=True), dict(mask_token=True)
 DEC = dict(enc_mode=False, dec_depths=(1, 1), dec_channels=(8, 16), dec_num_head=(1, 2), dec_patch_size=(32, 32))
 
 
@@ -120,6 +120,7 @@ DEC = dict(enc_mode=False, dec_depths=(1, 1), dec_channels=(8, 16), dec_num_head
     [
         ({}, dict(in_channels=4), r"embedding.stem.linear.weight \(8, 4\) -> \(8, 6\)", "in_channels"),
         ({}, dict(enc_channels=(16, 16, 16)), r"embedding.stem.linear.weight \(16, 6\) -> \(8, 6\)", "enc_channels"),
+        (MASK, dict(enc_channels=(16, 16, 16)), r"embedding.mask_token \(1, 16\) -> \(1, 8\)", "enc_channels"),
         ({}, dict(enc_channels=(8, 16, 32)), "enc.enc2.down.proj.weight", r"enc_channels \(stage 2\)"),
         ({}, dict(mlp_ratio=2), "enc.enc1.block0.mlp.0.fc1.weight", "mlp_ratio"),
         (RPE, dict(enc_num_head=(1, 4, 4)), "enc.enc1.block0.attn.rpe.rpe_table", "enc_num_head"),

@@ -56,12 +56,9 @@ def import_with_torchvision_stub(name):
 def encoder_stages(variant, state_dict, batch, encoder, seed):
     """Features of every encoder stage, finest first, voxels in (batch, x, y, z) order.
 
-    `encoder`: keyword arguments as in Pointcept; `seed` of the shuffled orders. Training mode: spconv's CPU build has
-    no other. One thread: with more, that build loses updates.
+    `encoder`: keyword arguments as in Pointcept; `seed` of the shuffled orders.
     """
-    models = load("models.point_transformer_v3")
-    torch.set_num_threads(1)
-    model = models.PointTransformerV3Encoder(
+    model = load("models.point_transformer_v3").PointTransformerV3Encoder(
         in_channels=encoder["in_channels"],
         serialization_orders=encoder["order"],
         strides=encoder["stride"],
@@ -74,11 +71,19 @@ def encoder_stages(variant, state_dict, batch, encoder, seed):
         **VARIANTS[variant],
     )
     model.load_state_dict({rename(key, variant): value for key, value in state_dict.items()})
+    return stages(model, batch, seed)
+
+
+def stages(model, batch, seed):
+    """The same of an encoder of the package. In training mode: spconv's CPU build has no other. On one thread: with
+    more, that build loses updates.
+    """
+    torch.set_num_threads(1)
     index = torch.arange(len(batch["offset"])).repeat_interleave(batch["offset"].diff(prepend=torch.zeros(1).long()))
     torch.manual_seed(seed)
     feat, cells, index, finer = model.train()(batch["feat"], batch["grid_coord"], index, return_intermediates=True)
-    stages = [(stage["x"], stage["pos_grid"], stage["batch"]) for stage in finer] + [(feat, cells, index)]
-    return [in_cell_order(*stage) for stage in stages]
+    found = [(stage["x"], stage["pos_grid"], stage["batch"]) for stage in finer] + [(feat, cells, index)]
+    return [in_cell_order(*stage) for stage in found]
 
 
 def in_cell_order(feat, grid_coord, batch):

@@ -1,0 +1,73 @@
+"""The backbone of a pretraining checkpoint alone, in the layout of those who load it.
+
+    python tools/export.py --weight exp/pointins/NAME/model/model_last.pth --out backbone.pth
+    python tools/export.py --weight ... --out sonata.pth --layout sonata --network student
+
+Layouts: pointcept (downstream configs with keywords="module.student.backbone" load it as it is), sonata (sonata.load of
+facebookresearch/sonata), torch-pointcloud (checkpoint_path= of its create_model, **config as further arguments).
+The file also says which network it holds (`network`).
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from pointins_ext.checkpoint import match_weight, read_checkpoint, save_checkpoint
+from pointins_ext.checkpoint.layouts import LAYOUTS, backbone_config, backbone_weight
+from pointins_ext.errors import exit_on_user_error
+from pointins_ext.host import build_model
+from pointins_ext.host.flash import disable_flash
+from pointins_ext.inference import experiment_config
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weight", required=True, help="pretraining checkpoint of either host")
+    parser.add_argument("--out", required=True, help="file to write")
+    parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
+    parser.add_argument("--layout", default="pointcept", choices=tuple(LAYOUTS))
+    parser.add_argument("--config", help="config.py of the run (default: the checkpoint's, or that of its experiment)")
+    return parser.parse_args()
+
+
+def export(weight: str, network: str, layout: str, config: str | None = None) -> dict:
+    """Content of the file to write. ValueError or FileNotFoundError for a checkpoint or config that does not serve."""
+    checkpoint = read_checkpoint(weight)
+    backbone = backbone_weight(checkpoint["state_dict"], network, weight)
+    cfg = experiment_config(checkpoint, weight, config).to_dict()
+    arguments = backbone_config(cfg["model"], network, config or weight)
+    check(backbone, arguments, weight)
+    return dict(LAYOUTS[layout](backbone, arguments), network=network)
+
+
+def check(backbone: dict, arguments: dict, weight: str) -> None:
+    """ValueError unless the tensors are exactly those of the backbone that the config describes."""
+    model = dict(backbone=dict(arguments))
+    disable_flash(model)
+    with torch.device("meta"):
+        wanted = build_model(model["backbone"]).state_dict()
+    match_weight(wanted, backbone, f"{weight} beside its config", strict=True)
+
+
+def main():
+    args = arguments()
+    out = Path(args.out)
+    if out.is_dir() or out.absolute() == Path(args.weight).absolute():
+        raise ValueError(f"--out {out} is {'a folder' if out.is_dir() else 'the checkpoint itself'}; give a new file")
+    content = export(args.weight, args.network, args.layout, args.config)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(content, out)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"cannot write {out}: {error}") from error
+    parameters = sum(value.numel() for value in content["state_dict"].values())
+    before, after = (Path(path).stat().st_size / 2**20 for path in (args.weight, out))
+    print(
+        f"Wrote {out}: {args.network} backbone of {args.weight}, layout {args.layout}, {parameters / 1e6:.2f} M "
+        f"parameters, {before:.1f} -> {after:.1f} MiB"
+    )
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
