@@ -53,6 +53,8 @@ def _bind():
         try:
             return "pointcept", f"found at {locate.pointcept_root()}", _names("pointcept")
         except ImportError as error:
+            if not str(error.name).startswith("pointcept"):
+                raise
             problem = f"Pointcept at {locate.pointcept_root()} is too old ({error}); update it"
     if wanted == "pointcept":
         raise ImportError(f"POINTINS_HOST=pointcept, but {problem}")

@@ -20,7 +20,7 @@ BACKBONE = dict(
     enc_mode=True,
     mask_token=True,
 )
-HEAD = dict(head_in_channels=80, head_hidden_channels=32, head_embed_channels=16, up_cast_level=1)
+HEAD = dict(head_hidden_channels=32, head_embed_channels=16, up_cast_level=1)
 SONATA = dict(HEAD, head_num_prototypes=24, match_max_r=0.16, mask_size_start=0.2, num_local_view=2)
 IMAGE = dict(
     image_weight_name="none",
@@ -107,16 +107,19 @@ hooks = [
 """
 
 
+def backbone_config(kind):
+    """The tiny backbone of a pretrainer: Utonia's rotary embedding needs heads of a multiple of 6 channels."""
+    if kind == "Utonia-v1m1":
+        utonia = dict(type="PT-v3m3", rope_base=10, enc_num_head=(2, 2, 2), enc_channels=(24, 36, 48))
+        return BACKBONE | utonia
+    return BACKBONE | dict(mask_token=kind not in ("DOS-v1m1", "PSA-v1m1"))
+
+
 def write_config(path, root, data, kind):
     """Upstream-style pretraining config of the pretrainer `kind`: 20 epochs of one step on the two scenes in `data`."""
-    backbone = dict(BACKBONE, type="PT-v3m3", rope_base=10) if kind == "Utonia-v1m1" else dict(BACKBONE)
-    if kind == "Utonia-v1m1":
-        backbone["enc_num_head"], backbone["enc_channels"] = (2, 2, 2), (24, 36, 48)
+    backbone = backbone_config(kind)
     model = dict(type=kind, backbone=backbone, **PRETRAINERS[kind])
-    if kind == "Utonia-v1m1":
-        model["head_in_channels"] = 84
-    if kind in ("DOS-v1m1", "PSA-v1m1"):
-        backbone["mask_token"] = False
+    model["head_in_channels"] = sum(backbone["enc_channels"][1:])
     clusters = "dict(type='ClusterBoxes', method='components')," if kind == "PSA-v1m1" else ""
     num_keys = 6 if kind == "PSA-v1m1" else 4
     path.write_text(CONFIG.format(root=root, data=data, model=model, clusters=clusters, num_keys=num_keys))
