@@ -7,8 +7,12 @@ import pytest
 import torch
 
 from pointins_ext.checkpoint import read_checkpoint
+from pointins_ext.embedded.defaults import default_config_parser, default_setup
+from pointins_ext.embedded.registry import TRAINERS
+from tests.oracles.tiny_views import CONFIG
 
 ROOT = Path(__file__).parents[2]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 OPTIONS = {
     "batch_size": 8,
     "epoch": 2,
@@ -28,8 +32,7 @@ def test_two_processes_equal_one_on_the_whole_batch(build_trainer, tiny_config, 
     config = tmp_path / "two.py"
     config.write_text(f"_base_ = '{tiny_config}'\nscheduler = dict(type='ConstantLR', _delete_=True)\n")
     options = [f"{key}={value}" for key, value in OPTIONS.items() if key != "scheduler"]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    finished = run(torchrun, config, tmp_path / "two", options)
+    finished = run(TORCHRUN, config, tmp_path / "two", options)
     assert finished.returncode == 0, finished.stderr
     assert "processes: 2" in finished.stdout
     found = read_checkpoint(tmp_path / "two" / "model" / "model_last.pth")
@@ -37,6 +40,23 @@ def test_two_processes_equal_one_on_the_whole_batch(build_trainer, tiny_config, 
     for name, value in trainer.model.state_dict().items():
         assert (value.cpu() - start[name].cpu()).abs().max() > 1e-3
         torch.testing.assert_close(found["state_dict"][name], value.cpu(), rtol=0, atol=1e-6)
+
+
+def test_pointins_on_two_processes_equals_one_on_the_whole_batch(tmp_path):
+    """Two SGD steps with the offset loss on, the second after a synchronised first: gradients of every parameter."""
+    config = tmp_path / "pointins.py"
+    config.write_text(CONFIG)
+    cfg = default_config_parser(config, dict(save_path=str(tmp_path / "one")))
+    trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=default_setup(cfg)))
+    start = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.train()
+    finished = run(TORCHRUN, config, tmp_path / "two", [])
+    assert finished.returncode == 0, finished.stderr
+    found = read_checkpoint(tmp_path / "two" / "model" / "model_last.pth")["state_dict"]
+    for name, parameter in trainer.model.named_parameters():
+        moved = (parameter.detach().cpu() - start[name].cpu()).abs().max()
+        assert moved > 0 or ".cpe." in name, name
+        assert (found[name] - parameter.detach().cpu()).abs().max() <= 1e-6 + 1e-4 * moved, name
 
 
 @pytest.mark.slow
