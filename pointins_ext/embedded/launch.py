@@ -36,6 +36,9 @@ def launch(main_func, num_gpus_per_machine, num_machines=1, machine_rank=0, dist
 
 def _spawned(local_rank, main_func, num_gpus_per_machine, machine_rank, world_size, dist_url, cfg):
     os.environ["LOCAL_RANK"] = str(local_rank)
+    if "fork" in mp.get_all_start_methods():
+        # for the data loader's workers, as in a run of one process: spawned ones would import everything again
+        mp.set_start_method("fork", force=True)
     _run(main_func, machine_rank * num_gpus_per_machine + local_rank, world_size, dist_url, cfg)
 
 

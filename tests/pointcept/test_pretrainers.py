@@ -59,3 +59,16 @@ def test_twenty_steps_killed_and_resumed_feed_upstreams_instance_segmentation(ki
     done = subprocess.run(script, cwd=ROOT, env=dict(os.environ, PYTHONPATH=str(ROOT)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "missing backbone keys: 0" in done.stdout
+
+
+@pytest.mark.slow
+def test_two_spawned_processes_train_and_their_data_workers_fork(tmp_path):
+    """Children import the plug-in through the worker function; on gloo, so with DOS: gloo cannot average for Sonata."""
+    write_scenes(tmp_path / "data")
+    write_config(tmp_path / "pretrain.py", POINTCEPT, tmp_path / "data", "DOS-v1m1")
+    overrides = ["num_worker=2", "epoch=3", "eval_epoch=3"]
+    done = train(tmp_path, "-e", "pointins", "-g", "2", "--", *overrides).wait(300)
+    text = (tmp_path / "output.txt").read_text()
+    assert done == 0 and "Train: [3/3][1/1]" in text, text[-3000:]
+    seconds = [float(value) for value in re.findall(r"Train: \[1/3\]\[1/1\] Data ([\d.]+)", text)]
+    assert seconds[0] < 5  # spawned workers would import everything again
