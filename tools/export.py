@@ -11,8 +11,6 @@ The file also says which network it holds (`network`).
 import argparse
 from pathlib import Path
 
-import torch
-
 from pointins_ext.checkpoint import match_weight, read_checkpoint, save_checkpoint
 from pointins_ext.checkpoint.layouts import LAYOUTS, backbone_config, backbone_weight
 from pointins_ext.errors import exit_on_user_error
@@ -45,9 +43,7 @@ def check(backbone: dict, arguments: dict, weight: str) -> None:
     """ValueError unless the tensors are exactly those of the backbone that the config describes."""
     model = dict(backbone=dict(arguments))
     disable_flash(model)
-    with torch.device("meta"):
-        wanted = build_model(model["backbone"]).state_dict()
-    match_weight(wanted, backbone, f"{weight} beside its config", strict=True)
+    match_weight(build_model(model["backbone"]).state_dict(), backbone, f"{weight} beside its config", strict=True)
 
 
 def main():

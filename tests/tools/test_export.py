@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from pointins_ext.checkpoint.layouts import PT_V3M2
+from pointins_ext.checkpoint.layouts import LAYOUTS, PT_V3M2
 from pointins_ext.hooks.weights import WeightLoader
 from pointins_ext.host import Config, build_model
 from tests.oracles import ptv3_peer
@@ -128,6 +128,13 @@ def test_torch_pointcloud_reads_it(model, weight, tmp_path):
     for a, b in zip(stages(model.teacher.backbone), ptv3_peer.stages(theirs, scan(), SEED), strict=True):
         assert a.std() > 0.1
         torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-4)
+
+
+def test_arguments_of_torch_pointcloud():
+    backbone = backbone_config(order=("hilbert",), shuffle_orders=False, drop_path=0.1, qkv_bias=False, mlp_ratio=2)
+    config = LAYOUTS["torch-pointcloud"]({}, backbone)["config"]
+    assert not config["shuffle_serialization_orders"] and not config["qkv_bias"] and config["mlp_ratio"] == 2
+    assert config["serialization_orders"] == ("hilbert",) and config["drop_path"] == 0.1
 
 
 def test_defaults_are_those_of_the_host():
