@@ -6,52 +6,71 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.host import MODELS, NAME, TRAINERS, Config, default_config_parser, default_setup
+from pointins_ext.host import NAME, TRAINERS, Config, build_model, default_config_parser, default_setup
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_count
+from tests.oracles.tiny_datasets import WRITERS, room
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "pointins").glob("*.py"))
+NAMES = [path.stem for path in CONFIGS]
+WIDTHS = dict(coord=3, color=3, normal=3, strength=1)
+# what a pretrainer reports, and what of it is above zero where its data are as they should be
+LOSSES = {
+    "DOS-v1m1": ("same_loss", "cross_loss"),
+    "Sonata-v1m1": ("mask_loss", "roll_mask_loss", "unmask_loss"),
+    "PSA-v1m1": ("contrast_loss", "box_loss"),
+}
 
 pytestmark = pytest.mark.skipif(NAME != "embedded", reason="shipped configs are tried on the embedded host")
 
 
-def write_scans(folder, num_scans=2, scale=1.0):
-    """Scene folders of a floor with boxes, without colours."""
-    for number in range(num_scans):
-        generator = np.random.default_rng(number)
-        floor = generator.uniform((0, 0, 0), (2.4, 2.0, 0.0), (5000, 3)) + generator.normal(0, 2e-3, (5000, 3))
-        boxes = []
-        for i in range(3):
-            point = generator.uniform(-0.25, 0.25, (1200, 3))
-            axis = np.arange(1200) % 3
-            point[np.arange(1200), axis] = 0.25 * np.sign(point[np.arange(1200), axis])
-            boxes.append(point + (0.4 + 0.75 * i, 1.0, 0.4))
-        scan = folder / f"scan{number}"
-        scan.mkdir(parents=True)
-        np.save(scan / "coord.npy", np.concatenate([floor, *boxes]).astype(np.float32) * np.float32(scale))
-    return folder
+def datasets(cfg):
+    return cfg.data.train.get("datasets", [cfg.data.train])
 
 
-def load(path, tmp_path):
-    """The config with two small scenes, two steps and small views; nothing else is changed."""
-    options = dict(save_path=str(tmp_path / "exp"), epoch=1, eval_epoch=1, batch_size=1, num_worker=0, seed=0)
-    text = path.read_text()
-    if "num_rooms" in text:
-        options["num_rooms"] = 2
-    if "data_root" in text:
-        options["data_root"] = str(write_scans(tmp_path / "scans"))
-    cfg = default_config_parser(str(path), options)
-    if cfg.model.pretrainer.type not in MODELS:
-        pytest.skip(f"{cfg.model.pretrainer.type} is Pointcept's")
+def write_data(cfg):
+    """Tiny data for every dataset of a config, at the place where the config expects the real one."""
+    for dataset in datasets(cfg):
+        root = Path(dataset["data_root"]) if "data_root" in dataset else None
+        if dataset["type"] == "ScanDataset":  # a floor with boxes, without colours
+            for seed in range(2):
+                (root / f"scan{seed}").mkdir(parents=True)
+                np.save(root / f"scan{seed}" / "coord.npy", room(seed)[0])
+        elif dataset["type"] == "SyntheticRoomsDataset":
+            dataset.update(num_scenes=2, room=dict(density=1500.0, num_objects=(3, 4)))
+        else:
+            WRITERS[dataset["type"]](root)
+
+
+def shrink(cfg):
+    """Small networks, views and monitors; everything else stays as shipped."""
+    pretrainer = cfg.model.pretrainer
+    if len(pretrainer.backbone.stride) == 4:
+        pretrainer.backbone.update(
+            enc_depths=(1, 1, 1, 1, 1),
+            enc_channels=(8, 8, 16, 16, 16),
+            enc_num_head=(1, 1, 2, 2, 2),
+            enc_patch_size=(64, 64, 64, 64, 64),
+        )
+        pretrainer.update(head_in_channels=48, head_hidden_channels=32, head_embed_channels=16)
+        pretrainer.update(dict(queue_size=64) if pretrainer.type == "PSA-v1m1" else dict(head_num_prototypes=32))
     cfg.model.offset_warmup_steps = 1
-    if cfg.data.train.type == "SyntheticRoomsDataset":
-        cfg.data.train.room = dict(density=1500.0, num_objects=(3, 4))
     for transform in cfg.data.train.transform:
-        if transform["type"] == "MultiViewGenerator":
-            transform["max_size"] = 2000
+        if transform["type"] in ("MultiViewGenerator", "GlobalViewGenerator"):
+            transform["max_size"] = 3000
     for hook in cfg.hooks:
         if hook["type"] == "OffsetMonitor":
             hook["every"] = 2
+
+
+def load(path):
+    """The config with tiny data and networks, and two steps."""
+    cfg = default_config_parser(str(path), dict(save_path="exp/tiny", epoch=1, eval_epoch=1, num_worker=0, seed=0))
+    write_data(cfg)
+    shrink(cfg)
+    # one scene of each dataset and a step, or more where a layout needs more scenes
+    scenes = sum(dict(S3DISDataset=5, SemanticKITTIDataset=10).get(d["type"], 2) for d in datasets(cfg))
+    cfg.batch_size = scenes // 2
     return default_setup(cfg)
 
 
@@ -62,9 +81,10 @@ def read_scalars(folder):
     return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_two_steps(path, tmp_path):
-    cfg = load(path, tmp_path)
+@pytest.mark.parametrize("path", CONFIGS, ids=NAMES)
+def test_two_steps(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = load(path)
     trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
     before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
     trainer.train()
@@ -73,8 +93,10 @@ def test_two_steps(path, tmp_path):
     losses = scalars["train_batch/offset_loss"]
     assert len(losses) == 2 and losses[0] == 0.0 < losses[1]
     assert all(np.isfinite(values).all() for tag, values in scalars.items())
+    assert min(min(scalars[f"train_batch/{name}"]) for name in LOSSES[cfg.model.pretrainer.type]) > 0
     assert scalars["train_batch/offset_matched"][1] > 0.1
-    assert {"offset/valid_share", "canary/cosine", "params/odr_strength"} <= set(scalars)
+    assert {"offset/valid_share", "params/odr_strength"} <= set(scalars)
+    assert ("canary/cosine" in scalars) == ("color" in str(cfg.data.train.transform))
     moved = {name for name, p in trainer.model.named_parameters() if not torch.equal(p, before[name])}
     assert {"student.offset_head.mlp.3.weight", "teacher.offset_head.mlp.3.weight"} <= moved
     assert any(name.startswith("student.backbone") for name in moved)
@@ -85,15 +107,49 @@ def test_two_steps(path, tmp_path):
     prediction = predictor(scene)
     label = torch.from_numpy(prediction.instances(min_points=20))
     assert len(label) == len(scene["coord"]) and np.isfinite(prediction.offset).all()
-    assert segment_count(label[label >= 0], int(label.max()) + 1).min() > 0
+    assert (segment_count(label[label >= 0], int(label.max()) + 1) > 0).all()
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CONFIGS, ids=NAMES)
+def test_full_size_networks_fit_their_data(path):
+    cfg = Config.fromfile(str(path))
+    pretrainer, transforms = cfg.model.pretrainer, {t["type"]: t for t in cfg.data.train.transform}
+    with torch.device("meta"):
+        model = build_model(cfg.model)
+    stages = pretrainer.backbone.enc_channels[-1 - pretrainer.up_cast_level :]
+    assert sum(stages) == pretrainer.head_in_channels == model.student["offset_head"].mlp[0].in_features
+    keys = [key.removeprefix("global_") for key in transforms["Collect"]["global_feat_keys"]]
+    assert pretrainer.backbone.in_channels == sum(WIDTHS[key] for key in keys)
+    assert transforms["GridSample"]["grid_size"] == transforms["Update"]["keys_dict"]["grid_size"]
+    backbone = sum(p.numel() for p in model.student["backbone"].parameters())
+    if "ptv3" in path.stem:
+        assert sum(stages) == 896 and 35e6 < backbone < 42e6  # the paper's "lightweight" PTv3 has 39 M
+        # a learning rate for every block, falling towards the stem
+        names = [name for name, p in model.named_parameters() if p.requires_grad]
+        assert all(any(group["keyword"] in name for name in names) for group in cfg.param_dicts)
+        rates = [group["lr"] for group in cfg.param_dicts]
+        assert len(rates) == 14 and rates == sorted(rates) and rates[-1] == cfg.base_lr
+        assert list(cfg.scheduler.max_lr) == [cfg.base_lr, *rates]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=NAMES)
 def test_a_config_says_what_it_is_and_brings_the_plugin(path):
     text = path.read_text()
     assert text.startswith('"""') and "_base_" in text
     cfg = Config.fromfile(str(path))
     assert cfg.custom_imports["imports"] == ["pointins_ext"] and not cfg.enable_wandb
+    assert cfg.train.type == "PointINSTrainer" and "ElasticDistortion" not in cfg.pretty_text
     types = [hook["type"] for hook in cfg.hooks]
     assert types.index("ModelHook") < types.index("ODRHook") < types.index("SCRHook") < types.index("OffsetMonitor")
-    assert types[0] == "CheckpointLoader" and types[-1] == "CheckpointSaver"
+    assert types[0] == "WeightLoader" and types[-1] == "CheckpointSaver"
+
+
+def test_all_splits_and_sonatas_size_are_one_override_each():
+    config = CONFIGS[NAMES.index("pretrain-sonata-ptv3-indoor")]
+    default, every = Config.fromfile(str(config)), Config.fromfile(str(config), dict(all_splits=True))
+    assert [d["split"] for d in datasets(default)][1:] == [[f"Area_{i}" for i in (1, 2, 3, 4, 6)], ["train"]]
+    assert sum(len(d["split"]) for d in datasets(every)) == 3 + 6 + 3
+    size = dict(enc_depths=(3, 3, 3, 12, 3), enc_channels=(48, 96, 192, 384, 512), enc_num_head=(3, 6, 12, 24, 32))
+    large = Config.fromfile(str(config), size)
+    assert large.model.pretrainer.head_in_channels == 1088 and len(large.param_dicts) == 24
+    assert large.model.pretrainer.backbone.enc_num_head == size["enc_num_head"] and "enc_depths" not in large

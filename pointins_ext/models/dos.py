@@ -67,7 +67,7 @@ class DOS(TeacherStudent):
         self.scope = scope
         self.loss_stride = _loss_stride(backbone, up_cast_level)
         # what `prototype_perplexity` is to be held against: the balance itself favours few prototypes
-        weights = zipf_weights(head_num_prototypes, zipf_exponent)
+        weights = zipf_weights(head_num_prototypes, zipf_exponent, torch.device("cpu"))
         self.zipf_perplexity = float(torch.special.entr(weights).sum().exp())
 
         def networks(custom):

@@ -24,4 +24,4 @@ enable_wandb = False
 mix_prob = 0
 param_dicts = None
 
-train = dict(type="DefaultTrainer")
+train = dict(type="PointINSTrainer")  # the host's default trainer, on any device

@@ -63,11 +63,10 @@ transform = [
     dict(type="GridSample", grid_size=0.04, hash_type="fnv", mode="train"),
     dict(type="Copy", keys_dict={"coord": "origin_coord"}),
     dict(
-        type="MultiViewGenerator",
+        type="GlobalViewGenerator",
         view_keys=("coord", "origin_coord", "color", "normal"),
         global_view_num=2,
         global_view_scale=(0.4, 0.75),
-        local_view_num=0,
         global_shared_transform=[
             dict(type="RandomColorJitter", brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02, p=0.8),
             dict(type="ChromaticTranslation", p=0.95, ratio=0.05),
@@ -88,7 +87,7 @@ transform = [
 del augmentation
 
 hooks = [
-    dict(type="CheckpointLoader"),
+    dict(type="WeightLoader"),
     dict(type="ModelHook"),
     dict(type="ODRHook", prior="auto", auto_scans=16),
     dict(type="SCRHook", num_clusters=5, feature="loss_stage"),

@@ -1,0 +1,27 @@
+"""DOS in rooms: blocks of 40 cm are masked."""
+
+_base_ = ["pretrain_dos.py", "indoor.py"]
+
+model = dict(pretrainer=dict(mask_size_start=0.1, mask_size_base=0.4))
+
+transform = [
+    dict(type="GridSample", grid_size={{_base_.grid_size}}, hash_type="fnv", mode="train"),
+    dict(type="Copy", keys_dict={"coord": "origin_coord"}),
+    dict(
+        type="GlobalViewGenerator",
+        view_keys=("coord", "origin_coord", "color", "normal"),
+        global_view_num=2,
+        global_view_scale=(0.4, 1.0),
+        global_shared_transform={{_base_.color_augmentation}},
+        global_transform={{_base_.augmentation}},
+        max_size=65536,
+    ),
+    dict(type="ToTensor"),
+    dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
+    dict(
+        type="Collect",
+        keys=("global_origin_coord", "global_coord", "global_offset", "grid_size", "name"),
+        offset_keys_dict=dict(),
+        global_feat_keys=("global_coord", "global_color", "global_normal"),
+    ),
+]

@@ -1,0 +1,63 @@
+"""PointINS around a decoder-free PTv3 of the paper's size, and how it is optimised. Made for GPUs.
+
+Sonata's size is enc_depths=(3, 3, 3, 12, 3) enc_channels=(48, 96, 192, 384, 512) enc_num_head=(3, 6, 12, 24, 32); what
+depends on them follows. On the embedded host these three, and base_lr, are also overrides of the command line.
+"""
+
+_base_ = ["default_runtime.py"]
+
+batch_size = 96  # scenes over all GPUs; scale base_lr with it
+num_worker = 64  # processes over all GPUs
+enable_amp = True
+
+enc_depths = (2, 2, 2, 6, 2)
+enc_channels = (32, 64, 128, 256, 512)
+enc_num_head = (2, 4, 8, 16, 32)
+up_cast_level = 2  # of four poolings by 2: losses live at 4 voxels of the grid
+
+model = dict(
+    type="PointINS-v1m1",
+    pretrainer=dict(
+        backbone=dict(
+            type="PT-v3m2",
+            in_channels=9,
+            order=("z", "z-trans", "hilbert", "hilbert-trans"),
+            stride=(2, 2, 2, 2),
+            enc_depths=enc_depths,
+            enc_channels=enc_channels,
+            enc_num_head=enc_num_head,
+            enc_patch_size=(1024, 1024, 1024, 1024, 1024),
+            mlp_ratio=4,
+            drop_path=0.3,
+            shuffle_orders=True,
+            traceable=True,
+            enc_mode=True,
+            mask_token=False,
+        ),
+        teacher_custom=dict(drop_path=0.0),
+        head_in_channels=sum(enc_channels[-1 - up_cast_level :]),
+        num_global_view=2,
+        up_cast_level=up_cast_level,
+    ),
+    offset_head=dict(type="OffsetHead", hidden_channels=256),
+    offset_loss_weight=0.25,
+    offset_warmup_ratio=0.1,
+)
+
+base_lr = 0.004
+lr_decay = 0.9  # from each block to the one before it
+param_dicts = [
+    dict(keyword=f"enc{stage}.block{block}.", lr=base_lr * lr_decay ** (sum(enc_depths[stage:]) - block - 1))
+    for stage in range(len(enc_depths))
+    for block in range(enc_depths[stage])
+]
+del enc_depths, enc_channels, enc_num_head, up_cast_level, lr_decay
+optimizer = dict(type="AdamW", lr=base_lr)  # weight decay: the hook WeightDecaySchedular
+scheduler = dict(
+    type="OneCycleLR",
+    max_lr=[base_lr] + [group["lr"] for group in param_dicts],
+    pct_start=0.05,
+    anneal_strategy="cos",
+    div_factor=10.0,
+    final_div_factor=1000.0,
+)

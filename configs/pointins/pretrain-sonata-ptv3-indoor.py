@@ -1,0 +1,5 @@
+"""PointINS on Sonata, PTv3, ScanNet, S3DIS and Structured3D."""
+
+_base_ = ["_base_/sonata_indoor.py", "_base_/dataset_indoor.py"]
+
+data = dict(train=dict(transform={{_base_.transform}}))
