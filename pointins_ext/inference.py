@@ -55,15 +55,17 @@ class Predictor:
     """Runs backbone and offset head over whole scans, prepared as in training but without augmentation.
 
     `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, metres; `scale`: metres
-    of the scan to metres of the network; `feat_keys`: the channels the backbone was trained on.
+    of the scan to metres of the network; `feat_keys`: the channels the backbone was trained on; `centred`: whether it
+    was trained on views moved to their middle (rooms) or on sweeps around their sensor.
     """
 
-    def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0):
+    def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0, centred=True):
         self.networks = networks
         self.grid_size = grid_size
         self.feat_keys = tuple(feat_keys)
         self.up_cast_level = up_cast_level
         self.scale = scale
+        self.centred = centred
 
     @classmethod
     def from_config(cls, networks, cfg, scale: float | None = None) -> "Predictor":
@@ -73,7 +75,9 @@ class Predictor:
         collect = next(t for t in transform if t["type"] == "Collect")
         keys = [key.removeprefix("global_") for key in collect["global_feat_keys"]]
         level = cfg.model.pretrainer.get("up_cast_level", 2)
-        return cls(networks, sample["grid_size"], keys, level, scale or cfg.data.train.get("scale", 1.0))
+        views = next(t for t in transform if "global_transform" in t)
+        centred = any(t["type"] == "CenterShift" for t in views["global_transform"])
+        return cls(networks, sample["grid_size"], keys, level, scale or cfg.data.train.get("scale", 1.0), centred)
 
     def __call__(self, scene: dict) -> Prediction:
         """Prediction for a scene with `coord` (N,3), metres, and what `feat_keys` needs; normals may be missing."""
@@ -114,7 +118,7 @@ class Predictor:
         raw = torch.as_tensor(np.asarray(scene["coord"]), dtype=torch.float32)
         kept = torch.from_numpy(voxelise(raw.numpy() * self.scale, self.grid_size))
         scaled = raw[kept] * self.scale
-        coord = scaled - _center(scaled)
+        coord = scaled - _center(scaled) if self.centred else scaled
         batch = dict(
             coord=coord,
             origin_coord=scaled,
@@ -140,7 +144,7 @@ class Predictor:
             return coord
         if key == "color":
             color = scene.get("color")
-            return torch.zeros_like(coord) if color is None else _rows(color, kept) / 127.5 - 1
+            return torch.full_like(coord, 0.5) if color is None else _rows(color, kept) / 255  # as NormalizeColor
         if key == "normal" and scene.get("normal") is None:
             return torch.as_tensor(estimate_normals(coord), dtype=torch.float32)
         if scene.get(key) is None:

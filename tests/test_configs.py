@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pointins_ext.host import NAME, TRAINERS, Config, build_model, default_config_parser, default_setup
+from pointins_ext.host.flash import disable_flash
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_count
 from tests.oracles.tiny_datasets import WRITERS, room
@@ -20,8 +21,6 @@ LOSSES = {
     "Sonata-v1m1": ("mask_loss", "roll_mask_loss", "unmask_loss"),
     "PSA-v1m1": ("contrast_loss", "box_loss"),
 }
-
-pytestmark = pytest.mark.skipif(NAME != "embedded", reason="shipped configs are tried on the embedded host")
 
 
 def datasets(cfg):
@@ -71,6 +70,7 @@ def load(path):
     # one scene of each dataset and a step, or more where a layout needs more scenes
     scenes = sum(dict(S3DISDataset=5, SemanticKITTIDataset=10).get(d["type"], 2) for d in datasets(cfg))
     cfg.batch_size = scenes // 2
+    cfg.dump("exp/tiny/config.py")  # where checkpoints of Pointcept have their config
     return default_setup(cfg)
 
 
@@ -114,7 +114,8 @@ def test_two_steps(path, tmp_path, monkeypatch):
 def test_full_size_networks_fit_their_data(path):
     cfg = Config.fromfile(str(path))
     pretrainer, transforms = cfg.model.pretrainer, {t["type"]: t for t in cfg.data.train.transform}
-    with torch.device("meta"):
+    disable_flash(cfg.model)
+    with torch.device("meta" if NAME == "embedded" else "cpu"):  # Pointcept's drop path wants numbers
         model = build_model(cfg.model)
     stages = pretrainer.backbone.enc_channels[-1 - pretrainer.up_cast_level :]
     assert sum(stages) == pretrainer.head_in_channels == model.student["offset_head"].mlp[0].in_features
@@ -144,6 +145,7 @@ def test_a_config_says_what_it_is_and_brings_the_plugin(path):
     assert types[0] == "WeightLoader" and types[-1] == "CheckpointSaver"
 
 
+@pytest.mark.skipif(NAME != "embedded", reason="overrides of variables are the embedded host's")
 def test_all_splits_and_sonatas_size_are_one_override_each():
     config = CONFIGS[NAMES.index("pretrain-sonata-ptv3-indoor")]
     default, every = Config.fromfile(str(config)), Config.fromfile(str(config), dict(all_splits=True))

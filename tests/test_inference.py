@@ -7,7 +7,7 @@ import torch
 
 import pointins_ext
 from pointins_ext.evaluation.label_free import components, evaluate_label_free
-from pointins_ext.host import Config, build_model
+from pointins_ext.host import TRANSFORMS, Config, build_model
 from pointins_ext.inference import (
     RADIUS_VOXELS,
     REACH_VOXELS,
@@ -26,10 +26,11 @@ DEEP = dict(
 )  # fmt: skip
 
 
-def config(feat_keys=("coord", "color", "normal"), in_channels=9):
+def config(feat_keys=("coord", "color", "normal"), in_channels=9, augmentation=("CenterShift", "RandomFlip")):
     pretrainer = dos_config(backbone=backbone_config(**DEEP | dict(in_channels=in_channels)))
     transform = [
         dict(type="GridSample", grid_size=GRID),
+        dict(type="GlobalViewGenerator", global_transform=[dict(type=kind) for kind in augmentation]),
         dict(type="Collect", keys=(), global_feat_keys=tuple(f"global_{key}" for key in feat_keys)),
     ]
     model = pointins_config(pretrainer | dict(head_in_channels=32))
@@ -214,6 +215,30 @@ def test_scale_of_the_training_data_is_the_default(cfg, model):
     scaled.data.train.scale = 8.0
     assert Predictor.from_config(model.teacher, scaled).scale == 8.0
     assert Predictor.from_config(model.teacher, scaled, scale=1.0).scale == 1.0
+
+
+def test_the_network_sees_the_channels_that_training_saw(cfg, model, scene):
+    """Colours as NormalizeColor gives them, coordinates around the middle where CenterShift is in the views."""
+    seen = {}
+
+    def record(module, args):
+        seen.update(args[0])
+
+    for augmentation in (("CenterShift", "RandomFlip"), ("RandomFlip",)):
+        other = config(augmentation=augmentation)
+        handle = model.teacher.backbone.register_forward_pre_hook(record)
+        Predictor.from_config(model.teacher, other)(scene)
+        handle.remove()
+        feat, origin = seen["feat"].numpy(), seen["origin_coord"].numpy()
+        row = {tuple(point): i for i, point in enumerate(scene["coord"].tolist())}
+        kept = [row[tuple(point)] for point in origin.tolist()]
+        expected = TRANSFORMS.build(dict(type="NormalizeColor"))(dict(color=scene["color"][kept]))["color"]
+        np.testing.assert_allclose(feat[:, 3:6], expected, atol=1e-6)
+        moved = origin - feat[:, :3]
+        assert np.ptp(moved, axis=0).max() < 1e-5
+        low, high = origin.min(0), origin.max(0)
+        middle = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]]
+        np.testing.assert_allclose(moved[0], middle if augmentation[0] == "CenterShift" else 0, atol=1e-5)
 
 
 def test_missing_colours_are_grey_and_missing_normals_are_estimated(predictor, scene):

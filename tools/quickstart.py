@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from evaluate_label_free import evaluate, render_table
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from train import train
 
 from pointins_ext import host
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.inference import load_predictor
+from pointins_ext.run import train
 from pointins_ext.visualization import instances_figure, write_report
 
 CONFIG = Path(__file__).parent.parent / "configs/pointins/pretrain-dos-rooms.py"

@@ -3,6 +3,7 @@
 from numbers import Number
 
 import numpy as np
+import torch
 
 from pointins_ext.embedded.registry import TRANSFORMS
 
@@ -148,7 +149,7 @@ class RandomColorJitter:
     def __call__(self, data_dict):
         if "color" not in data_dict:
             return data_dict
-        order = np.random.permutation(4)
+        order = torch.randperm(4).tolist()
         factors = [None if span is None else np.random.uniform(*span) for span in self.ranges]
         for kind in order:
             if factors[kind] is not None and np.random.rand() < self.p:

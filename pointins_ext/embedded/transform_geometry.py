@@ -1,5 +1,7 @@
 """Geometric augmentation: what moves `coord` (N, 3), metres, and turns `normal` (N, 3) along with it."""
 
+import random
+
 import numpy as np
 from scipy import ndimage
 
@@ -66,7 +68,7 @@ class RandomShift:
     def __call__(self, data_dict):
         coord = data_dict["coord"]
         shift = [np.random.uniform(low, high) for low, high in self.shift]
-        data_dict["coord"] = coord + np.asarray(shift, coord.dtype)
+        data_dict["coord"] = (coord + np.asarray(shift)).astype(coord.dtype)
         return data_dict
 
 
@@ -97,7 +99,7 @@ class RandomRotate:
         return np.random.uniform(*self.angle)
 
     def __call__(self, data_dict):
-        if np.random.rand() > self.p:
+        if random.random() > self.p:
             return data_dict
         coord = data_dict["coord"]
         turn = rotation(self.draw_angle() * np.pi, self.axis).T.astype(coord.dtype)
@@ -188,7 +190,7 @@ class ElasticDistortion:
         return coord + np.stack(field, axis=1).astype(coord.dtype) * magnitude
 
     def __call__(self, data_dict):
-        if np.random.rand() < 0.95:
+        if random.random() < 0.95:
             for granularity, magnitude in self.distortion_params:
                 data_dict["coord"] = self.distort(data_dict["coord"], granularity, magnitude)
         return data_dict

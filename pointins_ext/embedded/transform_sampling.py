@@ -1,5 +1,7 @@
 """Transforms that pick points: every key listed in `index_valid_keys` is indexed together with `coord`."""
 
+import random
+
 import numpy as np
 
 from pointins_ext.embedded.registry import TRANSFORMS
@@ -48,7 +50,7 @@ class RandomDropout:
         self.dropout_application_ratio = dropout_application_ratio
 
     def __call__(self, data_dict):
-        if np.random.rand() >= self.dropout_application_ratio:
+        if random.random() >= self.dropout_application_ratio:
             return data_dict
         number = len(data_dict["coord"])
         return index_operator(

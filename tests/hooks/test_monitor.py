@@ -52,6 +52,7 @@ class Notes:
 def trainer():
     transform = [
         dict(type="GridSample", grid_size=0.1),
+        dict(type="GlobalViewGenerator", global_transform=[dict(type="CenterShift")]),
         dict(type="Collect", keys=(), global_feat_keys=tuple(f"global_{key}" for key in KEYS)),
     ]
     cfg = Config(dict(model=pointins_config(), data=dict(train=dict(type="Scans", transform=transform))))
