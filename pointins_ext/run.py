@@ -1,7 +1,9 @@
 """What every process of a run does. Spawned processes import this module, and with it the whole plug-in."""
 
+import torch
+
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
+from pointins_ext.host import NAME, TESTERS, TRAINERS, default_setup, launch
 
 
 def train(cfg):
@@ -11,7 +13,11 @@ def train(cfg):
 
 
 def test(cfg):
-    """Run the tester that `cfg.test` describes."""
+    """Run the tester that `cfg.test` describes. ValueError where the config has none, or it cannot run here."""
+    if "test" not in cfg:
+        raise ValueError(f"{cfg.filename}: nothing to test, test = dict(type=...) is missing; it names a tester")
+    if NAME == "pointcept" and not torch.cuda.is_available():
+        raise ValueError("Pointcept's testers need a GPU; none was found")
     cfg = default_setup(cfg)
     TESTERS.build(dict(cfg=cfg, **cfg.test)).test()
 

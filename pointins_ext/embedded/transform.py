@@ -1,8 +1,9 @@
 """The transforms of the embedded host, under the names, arguments and output keys that Pointcept gives them.
 
 Importing this module fills TRANSFORMS. Random numbers come from the generator that Pointcept draws them from (numpy's,
-python's or torch's global one), so that the same seeds give the same scene; the engine seeds all. Scene dicts hold `coord` (N, 3) float32 metres, `color` (N, 3) 0..255, `normal` (N, 3) unit, `strength`
-(N, 1), `segment` and `instance` (N,).
+python's or torch's global one), so that the same seeds give the same scene; the engine seeds all. Scene dicts hold
+`coord` (N, 3) float32 metres, `color` (N, 3) 0..255, `normal` (N, 3) unit, `strength` (N, 1), `segment` and `instance`
+(N,).
 """
 
 from pointins_ext.embedded.registry import TRANSFORMS

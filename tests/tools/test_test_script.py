@@ -1,0 +1,67 @@
+"""tools/test.sh: finds the experiment, its weights and its config, and runs the tester that this names."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.oracles.tiny_training import CONFIG
+
+ROOT = Path(__file__).parents[2]
+TESTER = """
+import json
+import os
+from pointins_ext.host import TESTERS
+
+@TESTERS.register_module(force=True)
+class TinyTester:
+    def __init__(self, cfg, verbose):
+        self.cfg, self.verbose = cfg, verbose
+
+    def test(self):
+        result = dict(weight=self.cfg.weight, verbose=self.verbose, batch=self.cfg.batch_size_val_per_gpu)
+        with open(os.path.join(self.cfg.save_path, "result.json"), "w") as file:
+            json.dump(result, file)
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """A trained experiment `exp/tiny/first` as train.sh leaves it, and the module of its tester."""
+    folder = tmp_path / "exp" / "tiny" / "first"
+    (folder / "model").mkdir(parents=True)
+    for name in ("model_best", "model_last"):
+        (folder / "model" / f"{name}.pth").touch()
+    (tmp_path / "tiny_tester.py").write_text(TESTER)
+    imports = CONFIG.replace('imports=["tests.oracles.tiny_training"]', 'imports=["tiny_tester"]')
+    (folder / "config.py").write_text(imports + "test = dict(type='TinyTester', verbose=True)\n")
+    return folder
+
+
+def run(cwd, *arguments):
+    path = f"{cwd}:{ROOT}"
+    environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=path)
+    command = ["sh", ROOT / "tools" / "test.sh", "-p", sys.executable, "-g", "1", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("flags, weight", [((), "model_best"), (("-w", "model_last"), "model_last")])
+def test_the_experiments_own_config_and_weight(experiment, tmp_path, flags, weight):
+    before = (experiment / "config.py").read_text()
+    done = run(tmp_path, "-d", "tiny", "-n", "first", *flags, "--", "test.verbose=False")
+    assert done.returncode == 0 and done.stdout.startswith("host: embedded"), done.stderr
+    result = (experiment / "result.json").read_text()
+    assert f"exp/tiny/first/model/{weight}.pth" in result and '"verbose": false' in result and '"batch": 1' in result
+    assert (experiment / "config.py").read_text() == before
+
+
+def test_a_config_without_a_tester_and_a_missing_experiment_are_one_line(experiment, tmp_path):
+    (experiment / "config.py").write_text(CONFIG)
+    done = run(tmp_path, "-d", "tiny", "-n", "first")
+    assert done.returncode == 2 and "test = dict(type=...) is missing" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    done = run(tmp_path, "-d", "tiny", "-n", "second")
+    assert done.returncode == 2 and "config.py not found" in done.stderr, done.stderr
+    assert run(tmp_path, "-n", "first").returncode == 2  # usage
