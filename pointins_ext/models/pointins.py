@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import torch
-import torch.distributed as dist
 
 from pointins_ext.branch import (
     OffsetField,
@@ -15,7 +14,8 @@ from pointins_ext.branch import (
     transform_vectors,
 )
 from pointins_ext.branch.head import OffsetHead as _OffsetHead
-from pointins_ext.host import MODELS, PointModel, build_model, comm, get_root_logger
+from pointins_ext.host import MODELS, PointModel, build_model, get_root_logger
+from pointins_ext.models.teacher_student import mean_over_ranks
 from pointins_ext.models.views import Pass, up_cast
 
 MODELS.register_module("OffsetHead")(_OffsetHead)
@@ -43,11 +43,8 @@ class PointINS(PointModel):
         pretrainer = build_model(pretrainer)
         _check_pretrainer(pretrainer)
         # Sharing the dictionaries, not the module, keeps the prefix `pretrainer.` out of every key.
-        self._modules, self._parameters, self._buffers = (
-            pretrainer._modules,
-            pretrainer._parameters,
-            pretrainer._buffers,
-        )
+        for name in ("_modules", "_parameters", "_buffers", "_non_persistent_buffers_set"):
+            object.__setattr__(self, name, getattr(pretrainer, name))
         object.__setattr__(self, "pretrainer", pretrainer)
         self._add_offset_heads(dict(offset_head or {}))
 
@@ -131,11 +128,7 @@ class PointINS(PointModel):
             with torch.autocast(teacher[0].feat.device.type, enabled=False):
                 loss, matched = self.offset_loss(teacher[0], student)
         result["loss"] = result["loss"] + self.offset_loss_weight * loss
-        scalars = dict(offset_loss=loss.detach().clone(), offset_matched=matched.clone())
-        if comm.get_world_size() > 1:
-            for value in scalars.values():
-                dist.all_reduce(value.div_(comm.get_world_size()))
-        return {**result, **scalars}
+        return {**result, **mean_over_ranks(dict(offset_loss=loss, offset_matched=matched))}
 
     def offset_loss(self, teacher: Pass, students: list[Pass]) -> tuple[torch.Tensor, torch.Tensor]:
         """L_off over all student passes, and the share of student voxels that had a valid target."""

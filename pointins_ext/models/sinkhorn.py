@@ -42,8 +42,7 @@ def zipf_sinkhorn(
     """Teacher softmaps (N,K) from cosine similarities (N,K): every column is a distribution over points.
 
     Alternates "every point carries the same mass" (rows) with "prototype k receives w_k" (columns), in log space and
-    fp32;
-    `exponent` 0 is ordinary Sinkhorn.
+    fp32; `exponent` 0 is ordinary Sinkhorn.
     """
     log_q = similarity.float() / temperature
     if len(log_q) == 0:

@@ -408,7 +408,9 @@ def test_pointins_takes_a_step_around_psa():
     optimizer.step()
     model.after_step()
     assert not all(torch.equal(p, q) for p, q in zip(teacher, model.teacher.parameters(), strict=True))
-    assert "queue" in model.state_dict() and model.queue is model.pretrainer.queue
+    assert model.queue is model.pretrainer.queue
+    own = {name for name in model.state_dict() if "offset_head" not in name}
+    assert own == set(build(psa_config()).state_dict()) and "queue" in own and "anchor" not in own
 
 
 def test_missing_clusters_are_named(shared):
