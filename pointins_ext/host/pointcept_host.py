@@ -9,7 +9,7 @@ from pointcept.datasets.builder import DATASETS, build_dataset
 from pointcept.datasets.defaults import DefaultDataset
 from pointcept.datasets.transform import TRANSFORMS, Compose
 from pointcept.datasets.utils import point_collate_fn
-from pointcept.engines.defaults import default_argument_parser, default_config_parser, default_setup
+from pointcept.engines.defaults import default_argument_parser, default_setup
 from pointcept.engines.hooks.builder import HOOKS
 from pointcept.engines.hooks.default import HookBase
 from pointcept.engines.test import TESTERS
@@ -25,6 +25,7 @@ from pointcept.utils.scheduler import CosineScheduler
 
 from pointins_ext.embedded.launch import launch as _launch
 from pointins_ext.host import pointcept_trainer
+from pointins_ext.host.pointcept_config import default_config_parser
 
 
 def launch(main_func, num_gpus_per_machine, *args, **kwargs):

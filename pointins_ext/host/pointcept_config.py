@@ -1,0 +1,35 @@
+"""Overrides of config variables for Pointcept, with the meaning that they have on the embedded host."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+
+from pointcept.engines import defaults
+
+from pointins_ext.embedded.config import Config
+from pointins_ext.embedded.config_file import read_file
+
+# set by every launch, and never part of what a config computes
+OF_THE_LAUNCH = ("save_path", "resume", "weight")
+
+
+def default_config_parser(file_path, options):
+    """Pointcept's parser; an option that names a literal variable of the config replaces it before the file runs.
+
+    Pointcept merges options into the finished tree, where nothing follows a changed `grid_size` or `data_root`.
+    """
+    with _with_literals(file_path, dict(options or {})) as (path, rest):
+        return defaults.default_config_parser(path, rest)
+
+
+@contextmanager
+def _with_literals(path, options):
+    literals = {key: value for key, value in options.items() if key not in OF_THE_LAUNCH}
+    tree, used = read_file(path, literals)
+    if not used:
+        yield path, options
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        replaced = os.path.join(folder, os.path.basename(path))
+        Config(tree).dump(replaced)
+        yield replaced, {key: value for key, value in options.items() if key not in used}

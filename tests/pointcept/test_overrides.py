@@ -1,0 +1,34 @@
+"""Overrides of the command line mean the same on both hosts."""
+
+from pathlib import Path
+
+import pytest
+
+from pointins_ext.embedded.defaults import default_config_parser as embedded_parser
+from pointins_ext.host import Config, default_config_parser
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "pointins"
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("pretrain-dos-scans", dict(data_root="mine", grid_size=0.005, epoch=16)),
+        ("pretrain-sonata-ptv3-indoor", dict(all_splits=True, base_lr=0.001)),
+        ("pretrain-dos-rooms", {"num_rooms": 7, "hooks.3.num_clusters": 9, "model.offset_loss_weight": 0.5}),
+    ],
+)
+def test_variables_are_replaced_before_what_follows_from_them(name, options, tmp_path):
+    path = str(CONFIGS / f"{name}.py")
+    options = dict(options, seed=3, save_path=str(tmp_path / "exp"))
+    theirs = default_config_parser(path, dict(options))
+    ours = embedded_parser(path, dict(options, save_path=str(tmp_path / "embedded")))
+    for key in ("data", "model", "hooks", "optimizer", "scheduler", "epoch", "batch_size"):
+        assert ours[key] == theirs[key], key
+    assert Config.fromfile(str(tmp_path / "exp" / "config.py")).data == theirs.data
+
+
+def test_a_scans_own_voxel_and_folder(tmp_path):
+    options = dict(data_root="mine", grid_size=0.005, save_path=str(tmp_path))
+    cfg = default_config_parser(str(CONFIGS / "pretrain-dos-scans.py"), options)
+    assert cfg.data.train.data_root == "mine" and cfg.data.train.scale == pytest.approx(8.0)
