@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 
 from pointins_ext.branch import match
-from pointins_ext.host import MODELS, Point, build_model, offset2batch
+from pointins_ext.host import MODELS, Point, build_model
 from pointins_ext.models.prototypes import PrototypeHead
 from pointins_ext.models.sinkhorn import zipf_sinkhorn, zipf_weights
 from pointins_ext.models.teacher_student import TeacherStudent, mean_over_ranks
-from pointins_ext.models.views import up_cast, view_cells
+from pointins_ext.models.views import global_views, up_cast
 from pointins_ext.ops import segment_count, segment_rank
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
@@ -85,7 +85,7 @@ class DOS(TeacherStudent):
     def forward(self, data_dict, return_point=False):
         if return_point:
             return dict(point=self.teacher.backbone(data_dict))
-        views = self._views(data_dict)
+        views = global_views(data_dict)
         visible = self.visible_mask(views["grid_coord"], views["batch"], float(views["grid_size"]))
         observed = {key: value if key == "grid_size" else value[visible] for key, value in views.items()}
 
@@ -146,20 +146,6 @@ class DOS(TeacherStudent):
             divergence = F.kl_div(prediction, target, reduction="sum") / target.shape[1]
             loss = loss + divergence * (2 / num_groups)
         return loss, target
-
-    def _views(self, data_dict) -> dict:
-        grid_size = data_dict["grid_size"].flatten()[0]
-        view = offset2batch(data_dict["global_offset"])
-        coord = data_dict["global_coord"]
-        return dict(
-            feat=data_dict["global_feat"],
-            coord=coord,
-            origin_coord=data_dict["global_origin_coord"],
-            batch=view,
-            # student and teacher must share the cells, so they are computed once
-            grid_coord=view_cells(coord, view, grid_size),
-            grid_size=grid_size,
-        )
 
 
 def _loss_stride(backbone: dict, up_cast_level: int) -> int:

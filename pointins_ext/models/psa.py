@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from pointins_ext.branch import match, recover_affine
-from pointins_ext.host import MODELS, Point, build_model, offset2batch
+from pointins_ext.host import MODELS, Point, build_model
 from pointins_ext.models.boxes import BoxHead, box_targets
 from pointins_ext.models.teacher_student import TeacherStudent, mean_over_ranks
-from pointins_ext.models.views import Pass, up_cast, view_cells
+from pointins_ext.models.views import Pass, global_views, up_cast
 from pointins_ext.ops import segment_max
 from pointins_ext.ops.voxels import voxel_key
 
@@ -101,7 +101,7 @@ class PSA(TeacherStudent):
         if return_point:
             return dict(point=self.teacher.backbone(data_dict))
         _check_keys(data_dict)
-        views = _views(data_dict)
+        views = global_views(data_dict)
         with torch.no_grad():
             teacher = up_cast(self.teacher.backbone(Point(views)), self.up_cast_level)
         student = up_cast(self.student.backbone(Point(views)), self.up_cast_level)
@@ -170,20 +170,6 @@ class PSA(TeacherStudent):
         pair, row = (2 * label + views.view % 2)[member].unique(return_inverse=True)
         pooled = segment_max(views.feat[member].float(), row, len(pair))
         return Segments(embedding=head(pooled), label=pair // 2, side=pair % 2)
-
-
-def _views(data_dict) -> dict:
-    grid_size = data_dict["grid_size"].flatten()[0]
-    view = offset2batch(data_dict["global_offset"])
-    coord = data_dict["global_coord"]
-    return dict(
-        feat=data_dict["global_feat"],
-        coord=coord,
-        origin_coord=data_dict["global_origin_coord"],
-        batch=view,
-        grid_coord=view_cells(coord, view, grid_size),
-        grid_size=grid_size,
-    )
 
 
 def _same_cells(query: Pass, support: Pass) -> torch.Tensor:

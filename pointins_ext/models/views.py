@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from pointins_ext.host import offset2batch
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -45,3 +47,18 @@ def view_cells(coord: torch.Tensor, view: torch.Tensor, size: float | torch.Tens
     """(N,3) int: cubes of edge `size` that coordinates (N,3) fall into, counted from the corner of their own view."""
     corner = torch.stack([coord[view == v].amin(0) for v in range(int(view.max()) + 1)])
     return ((coord - corner[view]) / size).floor().int()
+
+
+def global_views(data_dict) -> dict:
+    """Input of a backbone: all global views of a batch, `batch` being the view, with the integer cells of each."""
+    grid_size = data_dict["grid_size"].flatten()[0]
+    view = offset2batch(data_dict["global_offset"])
+    coord = data_dict["global_coord"]
+    return dict(
+        feat=data_dict["global_feat"],
+        coord=coord,
+        origin_coord=data_dict["global_origin_coord"],
+        batch=view,
+        grid_coord=view_cells(coord, view, grid_size),
+        grid_size=grid_size,
+    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pointins_ext.models.dos import PrototypeHead
 from pointins_ext.models.sinkhorn import zipf_sinkhorn
-from pointins_ext.models.views import up_cast
+from pointins_ext.models.views import global_views, up_cast
 from tests.oracles import dos as oracle
 from tests.oracles.tiny_pointins import GRID, backbone_config, batch, build, dos_config
 
@@ -201,7 +201,7 @@ def test_the_order_of_points_and_scenes_is_irrelevant():
 def test_every_view_has_its_own_grid(shared):
     coord = 3 * torch.rand(60, 3) - torch.tensor([40.0, -9.0, 0.0])
     data = dict(global_coord=coord, global_origin_coord=coord, global_feat=coord, global_offset=torch.tensor([20, 60]))
-    views = shared._views(data | dict(grid_size=torch.tensor([GRID, GRID])))
+    views = global_views(data | dict(grid_size=torch.tensor([GRID, GRID])))
     assert views["batch"].tolist() == [0] * 20 + [1] * 40
     for rows in (slice(0, 20), slice(20, 60)):
         expected = ((coord[rows] - coord[rows].amin(0)) / GRID).floor()
