@@ -70,14 +70,17 @@ class Predictor:
     @classmethod
     def from_config(cls, networks, cfg, scale: float | None = None) -> "Predictor":
         """Settings of a pretraining config: grid and channels from its transforms, levels from its model."""
-        transform = cfg.data.train.transform
+        train = cfg.data.train
+        while "transform" not in train:  # of several data sets, the first
+            train = train["datasets"][0]
+        transform = train["transform"]
         sample = next(t for t in transform if t["type"] == "GridSample")
         collect = next(t for t in transform if t["type"] == "Collect")
         keys = [key.removeprefix("global_") for key in collect["global_feat_keys"]]
         level = cfg.model.pretrainer.get("up_cast_level", 2)
         views = next(t for t in transform if "global_transform" in t)
         centred = any(t["type"] == "CenterShift" for t in views["global_transform"])
-        return cls(networks, sample["grid_size"], keys, level, scale or cfg.data.train.get("scale", 1.0), centred)
+        return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centred)
 
     def __call__(self, scene: dict) -> Prediction:
         """Prediction for a scene with `coord` (N,3), metres, and what `feat_keys` needs; normals may be missing."""

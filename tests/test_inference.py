@@ -241,6 +241,13 @@ def test_the_network_sees_the_channels_that_training_saw(cfg, model, scene):
         np.testing.assert_allclose(moved[0], middle if augmentation[0] == "CenterShift" else 0, atol=1e-5)
 
 
+def test_of_several_data_sets_the_first_tells(cfg, model):
+    train = cfg.to_dict()["data"]["train"]
+    several = Config(dict(model=cfg.model, data=dict(train=dict(type="ConcatDataset", datasets=[train, dict()]))))
+    found, expected = (Predictor.from_config(model.teacher, config) for config in (several, cfg))
+    assert (found.grid_size, found.feat_keys, found.centred) == (expected.grid_size, expected.feat_keys, True)
+
+
 def test_missing_colours_are_grey_and_missing_normals_are_estimated(predictor, scene):
     grey = scene | dict(color=np.full_like(scene["color"], 127.5))
     without = {key: value for key, value in scene.items() if key != "color"}

@@ -62,41 +62,36 @@ view = [
     dict(type="ElasticDistortion", distortion_params=[[0.2, 0.4], [0.8, 1.6]]),
     dict(type="NormalizeColor"),
 ]
-data = dict(
-    train=dict(
-        type="ScanNetDataset",
-        split="train",
-        data_root="{data}",
-        transform=[
-            dict(type="GridSample", grid_size=0.04, hash_type="fnv", mode="train"),
-            dict(type="Copy", keys_dict=dict(coord="origin_coord")),
-            {clusters}
-            dict(
-                type="MultiViewGenerator",
-                view_keys=("coord", "origin_coord", "color", "normal", "cluster", "box")[: {num_keys}],
-                global_view_scale=(0.6, 1.0),
-                local_view_num=2,
-                local_view_scale=(0.2, 0.4),
-                global_transform=view,
-                local_transform=view,
-                max_size=1500,
-            ),
-            dict(type="ToTensor"),
-            dict(type="Update", keys_dict=dict(grid_size=0.04)),
-            dict(
-                type="Collect",
-                keys=(
-                    "global_origin_coord", "global_coord", "global_offset", "local_origin_coord", "local_coord",
-                    "local_offset", "grid_size", "name", "global_cluster", "global_box",
-                )[: {num_keys} + 4],
-                offset_keys_dict=dict(),
-                global_feat_keys=("global_coord", "global_color", "global_normal"),
-                local_feat_keys=("local_coord", "local_color", "local_normal"),
-            ),
-        ],
-    )
-)
-del view
+transform = [
+    dict(type="GridSample", grid_size=0.04, hash_type="fnv", mode="train"),
+    dict(type="Copy", keys_dict=dict(coord="origin_coord")),
+    {clusters}
+    dict(
+        type="MultiViewGenerator",
+        view_keys=("coord", "origin_coord", "color", "normal", "cluster", "box")[: {num_keys}],
+        global_view_scale=(0.6, 1.0),
+        local_view_num=2,
+        local_view_scale=(0.2, 0.4),
+        global_transform=view,
+        local_transform=view,
+        max_size=1500,
+    ),
+    dict(type="ToTensor"),
+    dict(type="Update", keys_dict=dict(grid_size=0.04)),
+    dict(
+        type="Collect",
+        keys=(
+            "global_origin_coord", "global_coord", "global_offset", "local_origin_coord", "local_coord",
+            "local_offset", "grid_size", "name", "global_cluster", "global_box",
+        )[: {num_keys} + 4],
+        offset_keys_dict=dict(),
+        global_feat_keys=("global_coord", "global_color", "global_normal"),
+        local_feat_keys=("local_coord", "local_color", "local_normal"),
+    ),
+]
+scans = dict(type="ScanNetDataset", split="train", data_root="{data}", transform=transform)
+data = dict(train=dict(type="ConcatDataset", datasets=[scans]))
+del view, scans
 hooks = [
     dict(type="CheckpointLoader"),
     dict(type="ModelHook"),
