@@ -1,7 +1,9 @@
 """Start the processes of a run: in place, by spawning, or as torchrun started us."""
 
+import logging
 import os
 import socket
+import sys
 from datetime import timedelta
 
 import torch
@@ -51,7 +53,22 @@ def _run(main_func, rank, world_size, dist_url, cfg):
     dist.init_process_group(backend, dist_url, world_size=world_size, rank=rank, timeout=TIMEOUT)
     comm.synchronize()
     main_func(*cfg)
-    dist.destroy_process_group()
+    leave_group()
+
+
+def leave_group():
+    """End this process once every other one is done; NCCL's group is closed, and the process goes on.
+
+    DistributedDataParallel keeps gloo's threads alive beyond destroy_process_group (seen in torch 2.13), and one that
+    wants the GIL while the interpreter shuts down aborts the process: so that shutdown is left out.
+    """
+    if dist.get_backend() != "gloo":
+        return dist.destroy_process_group()
+    dist.barrier()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _free_port():

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from pointins_ext.embedded.launch import leave_group
 from pointins_ext.host import MODELS
 from pointins_ext.models.sinkhorn import sinkhorn_knopp
 from tests.oracles.pooling_backbone import PoolingBackbone
@@ -91,4 +92,4 @@ def two_ranks(rank, store, config, data, similarity, answer):
     losses = {name: value.detach() for name, value in result.items()}
     gradients = {name: p.grad for name, p in model.module.named_parameters() if p.grad is not None}
     torch.save(dict(target=target, losses=losses, gradients=gradients), f"{answer}{rank}")
-    dist.destroy_process_group()
+    leave_group()
