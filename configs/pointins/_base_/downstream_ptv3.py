@@ -1,0 +1,66 @@
+"""What every downstream experiment shares: PTv3 of the paper's size with a decoder, on the weights of a pretraining.
+
+The experiment itself trains everything; its -dec freezes the encoder, its -lin drops the decoder and freezes the rest.
+"""
+
+_base_ = ["default_runtime.py"]
+
+evaluate = True
+enable_amp = True
+batch_size = 24  # scenes over all GPUs
+batch_size_val = None  # one a GPU
+num_worker = 48
+mix_prob = 0.8  # Mix3D; worth about 3 mAP in probing
+
+enc_channels = (32, 64, 128, 256, 512)
+dec_channels = (64, 96, 192, 384)
+enc_out_channels = sum(enc_channels)  # without decoder the features of all stages are up-cast and joined
+
+model = dict(
+    backbone=dict(
+        type="PT-v3m2",
+        in_channels=9,
+        order=("z", "z-trans", "hilbert", "hilbert-trans"),
+        stride=(2, 2, 2, 2),
+        enc_depths=(2, 2, 2, 6, 2),
+        enc_channels=enc_channels,
+        enc_num_head=(2, 4, 8, 16, 32),
+        enc_patch_size=(1024, 1024, 1024, 1024, 1024),
+        dec_depths=(2, 2, 2, 2),
+        dec_channels=dec_channels,
+        dec_num_head=(4, 6, 12, 24),
+        dec_patch_size=(1024, 1024, 1024, 1024),
+        mlp_ratio=4,
+        drop_path=0.3,  # also where the backbone is frozen, as published
+        shuffle_orders=True,
+        traceable=False,
+        enc_mode=False,
+        freeze_encoder=False,
+        mask_token=False,
+    ),
+    backbone_out_channels=dec_channels[0],
+    freeze_backbone=False,
+)
+
+criteria = [
+    dict(type="CrossEntropyLoss", loss_weight=1.0, ignore_index=-1),
+    dict(type="LovaszLoss", mode="multiclass", loss_weight=1.0, ignore_index=-1),
+]
+
+epoch = 800
+optimizer = dict(type="AdamW", lr=0.002, weight_decay=0.02)
+scheduler = dict(
+    type="OneCycleLR",
+    max_lr=[0.002, 0.0002],
+    pct_start=0.05,
+    anneal_strategy="cos",
+    div_factor=10.0,
+    final_div_factor=1000.0,
+)
+param_dicts = [dict(keyword="block", lr=0.0002)]
+
+# hooks = [load, timer, writer, an evaluator, saver]
+load = dict(type="WeightLoader", keywords="module.student.backbone", replacement="module.backbone")
+timer = dict(type="IterationTimer", warmup_iter=2)
+writer = dict(type="InformationWriter")
+saver = dict(type="CheckpointSaver", save_freq=None)

@@ -1,0 +1,9 @@
+"""Panoptic segmentation of SemanticKITTI, linear probing."""
+
+_base_ = ["panseg-ptv3-semantic_kitti.py"]
+
+model = dict(
+    backbone=dict(enc_mode=True),
+    backbone_out_channels={{_base_.enc_out_channels}},
+    freeze_backbone=True,
+)

@@ -1,0 +1,9 @@
+"""Semantic segmentation of nuScenes, linear probing."""
+
+_base_ = ["semseg-ptv3-nuscenes.py"]
+
+model = dict(
+    backbone=dict(enc_mode=True),
+    backbone_out_channels={{_base_.enc_out_channels}},
+    freeze_backbone=True,
+)

@@ -1,0 +1,5 @@
+"""Semantic segmentation of ScanNet200, decoder probing."""
+
+_base_ = ["semseg-ptv3-scannet200.py"]
+
+model = dict(backbone=dict(freeze_encoder=True))

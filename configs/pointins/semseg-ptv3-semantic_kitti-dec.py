@@ -1,0 +1,5 @@
+"""Semantic segmentation of SemanticKITTI, decoder probing."""
+
+_base_ = ["semseg-ptv3-semantic_kitti.py"]
+
+model = dict(backbone=dict(freeze_encoder=True))
