@@ -114,6 +114,7 @@ TRAINERS = Registry("trainers")
 TESTERS = Registry("testers")
 DATASETS = Registry("datasets")
 TRANSFORMS = Registry("transforms")
+LOSSES = Registry("losses")
 OPTIMIZERS = Registry("optimizers")
 SCHEDULERS = Registry("schedulers")
 

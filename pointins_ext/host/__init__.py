@@ -27,6 +27,7 @@ NAMES = [
     "PointModule",
     "Trainer",
     "batch2offset",
+    "build_criteria",
     "build_dataset",
     "build_model",
     "comm",

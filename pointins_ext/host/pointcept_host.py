@@ -15,6 +15,7 @@ from pointcept.engines.hooks.default import HookBase
 from pointcept.engines.test import TESTERS
 from pointcept.engines.train import TRAINERS, Trainer
 from pointcept.models.builder import MODELS, build_model
+from pointcept.models.losses.builder import build_criteria
 from pointcept.models.modules import PointModel, PointModule
 from pointcept.models.utils import batch2offset, offset2batch, offset2bincount
 from pointcept.models.utils.structure import Point

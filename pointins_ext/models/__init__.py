@@ -1,3 +1,3 @@
 """Models: what is registered in MODELS."""
 
-from pointins_ext.models import dos, pointins, psa, sonata  # noqa: F401
+from pointins_ext.models import dos, panoptic, pointins, psa, segmentors, sonata  # noqa: F401

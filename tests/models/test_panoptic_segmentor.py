@@ -1,0 +1,145 @@
+"""PanSeg-v1m1: what its grouping promises, on clouds whose answer is known."""
+
+import pytest
+import torch
+
+from pointins_ext.evaluation import panoptic_quality
+from pointins_ext.host import MODELS, NAME
+from pointins_ext.models.panoptic import PanopticSegmentor, majority, number_in_cloud
+from tests.oracles.pooling_backbone import PoolingBackbone
+
+MODELS.register_module("PoolingBackbone", force=True)(PoolingBackbone)
+pytestmark = pytest.mark.skipif(NAME != "embedded", reason="one host is enough")
+THINGS = (2, 3)
+
+
+def segmentor(**changes):
+    config = dict(
+        backbone=dict(type="PoolingBackbone", channels=(6, 8, 10)),
+        backbone_out_channels=24,
+        num_classes=4,
+        things=THINGS,
+        radius=(0.8, 0.4),
+        criteria=[dict(type="CrossEntropyLoss", ignore_index=-1)],
+    )
+    return PanopticSegmentor(**(config | changes)).eval()
+
+
+def street(seed, objects=6, points=30):
+    """(segment, instance, coord): stuff on the ground, and objects in a row, two metres apart."""
+    generator = torch.Generator().manual_seed(seed)
+    ground = torch.rand(80, 3, generator=generator) * torch.tensor([12.0, 4.0, 0.0])
+    parts, segment, instance = [ground], [torch.randint(0, 2, (80,), generator=generator)], [torch.zeros(80).long()]
+    for i in range(objects):
+        box = torch.rand(points, 3, generator=generator) - 0.5 + torch.tensor([2.0 * i, 2.0, 1.0])
+        parts.append(box)
+        segment.append(torch.full((points,), THINGS[i % 2]))
+        instance.append(torch.full((points,), i + 1))
+    return torch.cat(segment), torch.cat(instance), torch.cat(parts)
+
+
+def shift(coord, instance):
+    """Offsets that are right: every point of an object at its mean."""
+    shifted = coord.clone()
+    for i in instance.unique().tolist():
+        if i > 0:
+            shifted[instance == i] = coord[instance == i].mean(0)
+    return shifted
+
+
+def batch():
+    """Two streets, packed, with the features that the backbone reads."""
+    scenes = [street(0), street(1, objects=3)]
+    segment, instance, coord = (torch.cat(parts) for parts in zip(*scenes, strict=True))
+    centroid = torch.cat([shift(c, i) for s, i, c in scenes])
+    return dict(
+        coord=coord,
+        origin_coord=coord,
+        feat=torch.cat([coord, coord], dim=1),
+        offset=torch.tensor([len(s) for s, _, _ in scenes]).cumsum(0),
+        grid_size=0.2,
+        segment=segment,
+        instance=instance - 1,
+        instance_centroid=centroid,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_right_offsets_and_classes_have_full_quality(seed):
+    segment, instance, coord = street(seed)
+    found = segmentor().objects(segment, shift(coord, instance), torch.zeros_like(segment))
+    quality = panoptic_quality(found, (segment, instance), num_classes=4, things=THINGS, min_points=5)
+    assert quality["pq"] == 1.0
+    assert torch.equal(found[1] == 0, instance == 0)
+
+
+def test_a_batch_is_its_scenes():
+    scenes = [street(0), street(1, objects=3)]
+    model = segmentor()
+    alone = [model.objects(s, shift(c, i), torch.zeros_like(s)) for s, i, c in scenes]
+    segment, instance, coord = (torch.cat(parts) for parts in zip(*scenes, strict=True))
+    shifted = torch.cat([shift(c, i) for s, i, c in scenes])
+    batch = torch.arange(2).repeat_interleave(torch.tensor([len(s) for s, _, _ in scenes]))
+    together = model.objects(segment, shifted, batch)
+    for joint, parts in zip(together, zip(*alone, strict=True), strict=True):
+        assert torch.equal(joint, torch.cat(parts))
+
+
+def test_the_order_of_points_does_not_matter():
+    segment, instance, coord = street(2)
+    shifted, batch = shift(coord, instance), torch.zeros_like(segment)
+    order = torch.randperm(len(segment), generator=torch.Generator().manual_seed(0))
+    plain, mixed = (
+        segmentor().objects(segment, shifted, batch),
+        segmentor().objects(segment[order], shifted[order], batch),
+    )
+    assert torch.equal(plain[0][order], mixed[0])
+    pairs = torch.unique(torch.stack([plain[1][order], mixed[1]]), dim=1)
+    assert pairs.shape[1] == len(plain[1].unique()) == len(mixed[1].unique())
+
+
+def test_a_group_has_one_class_and_small_ones_join_their_class_in_reach():
+    spot = torch.zeros(12, 3)
+    spot[8:] = torch.tensor([0.7, 0.0, 0.0])  # small, of class 2, within 0.8 m
+    segment = torch.tensor([2] * 12)
+    found, instance = segmentor(min_points=5).objects(segment, spot, torch.zeros(12).long())
+    assert instance.tolist() == [1] * 12
+    segment = torch.tensor([2, 2, 2, 2, 2, 2, 3, 3])
+    found, instance = segmentor(radius=0.5).objects(segment, torch.zeros(8, 3), torch.zeros(8).long())
+    assert found.tolist() == [2] * 8 and instance.tolist() == [1] * 8
+    far = torch.zeros(10, 3)
+    far[7:, 0] = 5.0  # three points by themselves: too few, and nothing in reach
+    instance = segmentor().objects(torch.full((10,), 2), far, torch.zeros(10).long())[1]
+    assert instance.tolist() == [1] * 7 + [0] * 3
+
+
+def test_nothing_to_group():
+    segment = torch.zeros(6).long()
+    found, instance = segmentor().objects(segment, torch.zeros(6, 3), torch.zeros(6).long())
+    assert torch.equal(found, segment) and not instance.any()
+    assert majority(segment[:0], segment[:0], 4).shape == (0,)
+
+
+def test_numbers_start_at_one_in_every_cloud():
+    group, batch = torch.tensor([4, -1, 2, 7, 7, 9]), torch.tensor([0, 0, 0, 1, 1, 1])
+    assert number_in_cloud(group, batch).tolist() == [2, 0, 1, 1, 1, 2]
+
+
+def test_only_things_with_an_instance_teach_offsets():
+    data = batch()
+    model = segmentor().train()
+    result = model(data)
+    moved = dict(data, instance_centroid=torch.where((data["segment"] < 2)[:, None], 100.0, data["instance_centroid"]))
+    torch.testing.assert_close(model(moved)["bias_l1_loss"], result["bias_l1_loss"])
+    assert set(result) == {"loss", "seg_loss", "bias_l1_loss", "bias_cosine_loss"}
+
+
+@pytest.mark.parametrize("changes", [dict(radius=(0.4,)), dict(radius=-1.0), dict(things=(2, 9))])
+def test_radii_must_fit(changes):
+    with pytest.raises(ValueError, match="radius"):
+        segmentor(**changes)
+
+
+def test_a_wrong_width_is_named():
+    with pytest.raises(ValueError, match="sum\\(enc_channels\\)"):
+        segmentor(backbone_out_channels=20)(batch())
