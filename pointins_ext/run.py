@@ -3,7 +3,7 @@
 import torch
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.host import NAME, TESTERS, TRAINERS, default_setup, launch
+from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
 
 
 def train(cfg):
@@ -16,8 +16,9 @@ def test(cfg):
     """Run the tester that `cfg.test` describes. ValueError where the config has none, or it cannot run here."""
     if "test" not in cfg:
         raise ValueError(f"{cfg.filename}: nothing to test, test = dict(type=...) is missing; it names a tester")
-    if NAME == "pointcept" and not torch.cuda.is_available():
-        raise ValueError("Pointcept's testers need a GPU; none was found")
+    tester = TESTERS.get(cfg.test.type)
+    if tester is not None and not tester.__module__.startswith("pointins_ext") and not torch.cuda.is_available():
+        raise ValueError(f"Pointcept's {cfg.test.type} needs a GPU; none was found. Ours do not: SemanticTester, ...")
     cfg = default_setup(cfg)
     TESTERS.build(dict(cfg=cfg, **cfg.test)).test()
 

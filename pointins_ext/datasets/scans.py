@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from pointins_ext import ops
 from pointins_ext.datasets.readers import READERS, read_scan
-from pointins_ext.host import DATASETS, DefaultDataset, comm
+from pointins_ext.host import DATASETS, TRANSFORMS, DefaultDataset, comm
 
 GREY = 127.5
 MAX_NORMAL_POINTS = 200_000  # more are thinned first: some seconds instead of minutes on one core
@@ -101,6 +101,22 @@ class ScanDataset(DefaultDataset):
     def _relative(self, path):
         path, root = Path(path), Path(self.data_root)
         return Path(path.resolve().name) if path == root else path.relative_to(root)
+
+
+@TRANSFORMS.register_module()
+class ObjectSegment:
+    """Two classes for scans that know instances alone: `segment` 1 on objects, 0 elsewhere.
+
+    ValueError for a scan without any instance.
+    """
+
+    def __call__(self, data_dict):
+        if not np.any(data_dict["instance"] >= 0):
+            raise ValueError(
+                f"scan {data_dict.get('name')}: no instance label; add instance.npy (or the file's instance column), "
+                "ids from 0 on objects and -1 elsewhere"
+            )
+        return dict(data_dict, segment=(data_dict["instance"] >= 0).astype(np.int32))
 
 
 def find_scans(root):

@@ -1,0 +1,9 @@
+"""Instances of one's own labelled scans, linear probing."""
+
+_base_ = ["insseg-scans.py"]
+
+model = dict(
+    backbone=dict(enc_mode=True),
+    backbone_out_channels={{_base_.enc_out_channels}},
+    freeze_backbone=True,
+)

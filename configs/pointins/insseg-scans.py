@@ -1,0 +1,47 @@
+"""Instances of one's own labelled scans, whatever their class, full fine-tuning at laptop size.
+
+    sh tools/train.sh -c pointins/insseg-scans -n NAME -w WEIGHT -- data_root=FOLDER grid_size=0.005
+
+FOLDER holds `train` and `val`: scene folders with coord.npy, color.npy and instance.npy, -1 where there is no object.
+`grid_size` is the voxel of the scans in metres; they are scaled so that it becomes 4 cm, as in pretrain-dos-scans.py.
+"""
+
+_base_ = ["_base_/downstream_small.py", "_base_/pipelines_small.py"]
+
+data_root = "data/scans"
+grid_size = 0.04
+dataset = dict(type="ScanDataset", data_root=data_root, scale=0.04 / grid_size, cache=True)
+ignored = (-1, 0)  # no label, background: one class is scored
+
+model = dict(
+    type="PG-v1m2",
+    semantic_num_classes=2,
+    semantic_ignore_index=-1,
+    segment_ignore_index=ignored,
+    instance_ignore_index=-1,
+    # shifted points of one class join where they are closer than cluster_thresh * voxel_size = 6 cm
+    voxel_size=0.04,
+    cluster_thresh=1.5,
+    cluster_closed_points=600,
+    cluster_propose_points=30,
+    cluster_min_points=20,
+    criteria={{_base_.criteria}},
+)
+data = dict(
+    num_classes=2,
+    ignore_index=-1,
+    names=["background", "object"],
+    train=dict(dataset, split="train", transform={{_base_.objects.train}}),
+    val=dict(dataset, split="val", transform={{_base_.objects.val}}),
+    test=dict(dataset, split="val", transform={{_base_.objects.val}}),
+)
+
+hooks = [
+    {{_base_.load}},
+    {{_base_.timer}},
+    {{_base_.writer}},
+    dict(type="InstanceEvaluator", segment_ignore_index=ignored, instance_ignore_index=-1),
+    {{_base_.saver}},
+]
+test = dict(type="InstanceTester", segment_ignore_index=ignored, instance_ignore_index=-1)
+del dataset, ignored

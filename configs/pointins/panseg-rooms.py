@@ -1,0 +1,39 @@
+"""Semantics and instances of procedural rooms, full fine-tuning at laptop size.
+
+    sh tools/train.sh -c pointins/panseg-rooms -n rooms_full -w exp/pointins/NAME/model/model_last.pth
+
+`num_rooms` are labelled; rooms of the split "val" are scored.
+"""
+
+_base_ = ["_base_/downstream_small.py", "_base_/pipelines_small.py"]
+
+num_rooms = 20
+dataset = dict(type="SyntheticRoomsDataset", seed=0)
+things = (2, 3, 4, 5, 6, 7)
+
+model = dict(
+    type="PanSeg-v1m1",
+    num_classes=8,
+    things=things,
+    radius=0.08,  # metres, two voxels of 4 cm
+    min_points=20,
+    criteria={{_base_.criteria}},
+)
+data = dict(
+    num_classes=8,
+    ignore_index=-1,
+    names=["floor", "wall", "chair", "table", "cabinet", "sofa", "lamp", "bin"],
+    train=dict(dataset, split="train", num_scenes=num_rooms, transform={{_base_.rooms.train}}),
+    val=dict(dataset, split="val", num_scenes=16, transform={{_base_.rooms.val}}),
+    test=dict(dataset, split="val", num_scenes=16, transform={{_base_.rooms.val}}),
+)
+
+hooks = [
+    {{_base_.load}},
+    {{_base_.timer}},
+    {{_base_.writer}},
+    dict(type="PanSegEvaluator", things=things, min_points=15),
+    {{_base_.saver}},
+]
+test = dict(type="PanSegTester", things=things, min_points=15)
+del dataset, things
