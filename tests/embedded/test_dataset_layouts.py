@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from pointins_ext.embedded.registry import DATASETS
-from tests.oracles.tiny_datasets import WRITERS, street, write_room, write_semantic_kitti
+from tests.oracles.tiny_datasets import WRITERS, classes, street, write_room, write_semantic_kitti
 
 INDOOR = dict(coord=3, color=3, normal=3, segment=None, instance=None)
 OUTDOOR = dict(coord=3, strength=1, segment=None)
 # type -> (splits, names of the scenes, keys of the sample with their width)
 LAYOUTS = dict(
+    ScanNet200Dataset=("val", ["scene0010_00", "scene0011_00"], INDOOR),
     ScanNetDataset=("train", ["scene0000_00", "scene0001_00"], INDOOR),
     S3DISDataset=(("Area_1", "Area_6"), ["Area_1-office_1", "Area_6-office_1"], INDOOR),
     Structured3DDataset=("train", ["scene_00000_room_7", "scene_00001_room_7"], INDOOR),
@@ -28,7 +29,7 @@ LAYOUTS = dict(
 
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):
-    folders = {kind: tmp_path_factory.mktemp(kind) for kind in WRITERS}
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in LAYOUTS}
     for kind, folder in folders.items():
         WRITERS[kind](folder)
     return folders
@@ -63,10 +64,10 @@ def test_missing_data_says_where_and_how_to_get_it(tmp_path, kind):
 
 
 def test_scannet_labels_come_from_the_benchmarks_file(tmp_path):
-    write_room(tmp_path / "train" / "a", seed=0, segment="segment200")
+    write_room(tmp_path / "train" / "a", seed=0, segment200=(3, 20, 150))
     assert (build("ScanNetDataset", tmp_path, "train")[0]["segment"] == -1).all()
     scene = build("ScanNet200Dataset", tmp_path, "train")[0]
-    assert set(scene["segment"]) == {1, 2} and "segment200" not in scene
+    assert set(scene["segment"]) == {-1, 0, 1, 3, 20, 150} and "segment200" not in scene
 
 
 @pytest.mark.parametrize("index", [[3, 5], np.array([3, 5]), torch.tensor([3, 5])], ids=["list", "array", "tensor"])
@@ -110,7 +111,7 @@ def test_nuscenes_values(roots):
     assert (scene["coord"] == coord).all()
     assert (scene["strength"][:, 0] == (np.arange(len(coord)) % 256).astype(np.float32) / np.float32(255)).all()
     assert scene["segment"][0] == -3
-    assert (scene["segment"][1:] == np.where(instance < 0, 10, 3)[1:]).all()
+    assert (scene["segment"][1:] == classes(coord, instance, (3, 6, 9), 10, 14)[1:]).all()
     dataset.data_list[0].pop("gt_segment_path")  # as in the test split
     assert (dataset[0]["segment"] == -3).all()
     dataset.data_list[0]["lidar_path"] = "samples/gone.bin"
@@ -119,12 +120,13 @@ def test_nuscenes_values(roots):
 
 
 def test_semantic_kitti_values(tmp_path):
-    write_semantic_kitti(tmp_path / "velodyne")  # a name that also occurs inside the layout
+    train = (*range(8), 9, 10)
+    write_semantic_kitti(tmp_path / "velodyne", train, unlabelled=(1,))  # a name that also occurs inside the layout
     dataset = build("SemanticKITTIDataset", tmp_path / "velodyne", ignore_index=-2)
     coord, instance = street(40)
     scene, unlabelled = dataset[0], dataset[1]
     assert (scene["coord"] == coord).all() and scene["strength"][-1] == 1
-    assert (scene["segment"] == np.where(instance < 0, 8, 0)).all()
+    assert (scene["segment"] == classes(coord, instance, (0, 5, 0), 8, 12)).all()
     assert (unlabelled["segment"] == -2).all()
     with pytest.raises(FileNotFoundError, match="sequences/08/velodyne"):
         build("SemanticKITTIDataset", tmp_path / "velodyne", "val")
