@@ -1,4 +1,4 @@
-"""Every shipped config, shrunk and trained for two steps: one while warming up, one with the offset loss on."""
+"""Every shipped pretraining config, shrunk, for two steps: one while warming up, one with the offset loss on."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_count
 from tests.oracles.tiny_datasets import WRITERS, room
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "pointins").glob("*.py"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "pointins").glob("pretrain-*.py"))
 NAMES = [path.stem for path in CONFIGS]
 WIDTHS = dict(coord=3, color=3, normal=3, strength=1)
 # what a pretrainer reports, and what of it is above zero where its data are as they should be
