@@ -29,6 +29,7 @@ EXTRAS["test"] = [
     *EXTRAS["cluster"],
     *EXTRAS["pointcept"],
     "pytest>=8",
+    "pytest-xdist>=3.5",  # the suite on two cores
     "hypothesis>=6.100",
     # independent oracles; those that cannot be installed with their dependencies are in tests/oracles/requirements.txt
     "torchmetrics>=1.4",

@@ -20,6 +20,8 @@ class Criteria(nn.Module):
         self.losses = losses  # a plain list: class weights stay out of the checkpoint
 
     def forward(self, logits, label):
+        # half precision cannot count points
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return sum(loss(logits, label) for loss in self.losses)
 
 

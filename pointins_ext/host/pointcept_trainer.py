@@ -24,9 +24,13 @@ class PointINSTrainer(TrainingStep, Trainer):
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device.type == "cpu":
             warnings.filterwarnings("ignore", message=".*pin_memory.*")
+            # autocast on a CPU leaves logits in bfloat16, which Pointcept's Lovasz loss refuses; it is no faster either
+            half, cfg.enable_amp = cfg.enable_amp, False
             cfg.num_worker_per_gpu = max(cfg.num_worker_per_gpu, 1)  # Pointcept's loader keeps its workers
         super().__init__(cfg)
         self.amp_dtype = amp_dtype(cfg, self.device, self.logger)
+        if self.device.type == "cpu" and half:
+            self.logger.info("No GPU: enable_amp = False, full precision")
         for line in ANNOUNCEMENTS.values():
             self.logger.info(f"Stand-in: {line}")
 
@@ -59,5 +63,4 @@ class PointINSTrainer(TrainingStep, Trainer):
     def build_scaler(self):
         if self.device.type == "cuda":
             return super().build_scaler()
-        # Pointcept's CheckpointSaver asks it for its state
-        return torch.amp.GradScaler("cpu", enabled=False) if self.cfg.enable_amp else None
+        return None

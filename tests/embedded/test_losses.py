@@ -68,6 +68,14 @@ def test_criteria_are_a_sum_and_save_nothing():
     assert not both.state_dict()
 
 
+def test_half_precision_counts_as_well():
+    """Thousands of points of one class: sums of ones in bfloat16 stop at 256."""
+    logits, label = torch.zeros(4000, 3), torch.zeros(4000, dtype=torch.long)
+    logits[:1000, 1] = 4.0
+    both = build_criteria([CE, LOVASZ])
+    torch.testing.assert_close(both(logits.bfloat16(), label), both(logits, label))
+
+
 def test_other_modes_are_refused():
     with pytest.raises(ValueError, match="multiclass"):
         LovaszLoss(mode="binary")
