@@ -1,0 +1,13 @@
+"""Components: the offset loss on the teacher's raw offsets, no regularisation."""
+
+_base_ = ["_base_/scannet.py"]
+
+hooks = [
+    {{_base_.load}},
+    {{_base_.model_hook}},
+    {{_base_.decay}},
+    {{_base_.monitor}},
+    {{_base_.timer}},
+    {{_base_.writer}},
+    {{_base_.saver}},
+]

@@ -1,0 +1,14 @@
+"""Components, and priors without any: spatial clustering regularisation alone."""
+
+_base_ = ["_base_/scannet.py"]
+
+hooks = [
+    {{_base_.load}},
+    {{_base_.model_hook}},
+    {{_base_.decay}},
+    {{_base_.scr}},
+    {{_base_.monitor}},
+    {{_base_.timer}},
+    {{_base_.writer}},
+    {{_base_.saver}},
+]

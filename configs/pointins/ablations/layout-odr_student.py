@@ -1,0 +1,15 @@
+"""Layout: ODR on the student's offsets."""
+
+_base_ = ["_base_/scannet.py"]
+
+hooks = [
+    {{_base_.load}},
+    {{_base_.model_hook}},
+    {{_base_.decay}},
+    dict(type="ODRHook", prior="indoor", side="student"),
+    {{_base_.scr}},
+    {{_base_.monitor}},
+    {{_base_.timer}},
+    {{_base_.writer}},
+    {{_base_.saver}},
+]

@@ -1,0 +1,5 @@
+"""Plug-in: Sonata alone. The offset branch is there, but its loss weighs nothing."""
+
+_base_ = ["../pretrain-sonata-ptv3-scannet.py"]
+
+model = dict(offset_loss_weight=0.0)

@@ -1,0 +1,5 @@
+"""ScanNet, data efficient: 100 labelled points a scene, full fine-tuning."""
+
+_base_ = ["../semseg-ptv3-scannet.py"]
+
+data = dict(train=dict(la_file="data/scannet/tasks/points/points100"))

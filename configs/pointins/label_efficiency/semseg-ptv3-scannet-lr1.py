@@ -1,0 +1,5 @@
+"""ScanNet, data efficient: 1 % of the scenes labelled, full fine-tuning."""
+
+_base_ = ["../semseg-ptv3-scannet.py"]
+
+data = dict(train=dict(lr_file="data/scannet/tasks/scenes/1.txt"))

@@ -1,0 +1,66 @@
+"""The ablations: each differs from PointINS on DOS in what its name says, and trains."""
+
+from pathlib import Path
+
+import pytest
+
+from pointins_ext.branch import OffsetDistributionRegularization as ODR
+from pointins_ext.branch import SpatialClusteringRegularization as SCR
+from pointins_ext.host import NAME, TRAINERS, Config
+from tests.test_configs import load, read_scalars
+
+FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
+CONFIGS = sorted((FOLDER / "ablations").glob("*.py"))
+NAMES = [path.stem for path in CONFIGS]
+FAST = ("components-none", "layout-odr_student", "priors-half_normal")  # the others with `-m slow`
+TRAINED = [
+    pytest.param(path, marks=() if NAME == "embedded" and path.stem in FAST else pytest.mark.slow) for path in CONFIGS
+]
+# kinds of regularisers of the teacher and of the student
+SIDES = {
+    "components-none": ([], []),
+    "components-offsets": ([], []),
+    "components-odr": ([ODR], []),
+    "components-scr": ([SCR], []),
+    "layout-scr_then_odr": ([SCR, ODR], []),
+    "layout-odr_student": ([SCR], [ODR]),
+}
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=NAMES)
+def test_two_steps(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = load(path)
+    trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
+    trainer.train()
+    teacher, student = SIDES.get(path.stem, ([ODR, SCR], []))
+    assert [type(r) for r in trainer.model.teacher_regularisers] == teacher
+    assert [type(r) for r in trainer.model.student_regularisers] == student
+    losses = read_scalars(cfg.save_path)["train_batch/loss"]
+    assert len(losses) == 2
+
+
+def test_components_both_is_the_shipped_config():
+    shipped, both = (
+        Config.fromfile(str(path))
+        for path in (FOLDER / "pretrain-dos-ptv3-scannet.py", FOLDER / "ablations" / "components-both.py")
+    )
+    assert both.hooks == shipped.hooks and both.model == shipped.model
+
+
+def test_the_folder_is_complete():
+    """METHOD 1.7: components, priors, layout, plug-in."""
+    wanted = {f"components-{name}" for name in ("none", "offsets", "odr", "scr", "both")}
+    wanted |= {f"priors-{name}" for name in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
+    wanted |= {"layout-scr_then_odr", "layout-odr_student"}
+    wanted |= {f"plugin-{name}-{way}" for name in ("dos", "sonata", "psa") for way in ("with", "without")}
+    assert wanted == set(NAMES)
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "label_efficiency").glob("*.py")), ids=lambda path: path.stem)
+def test_label_efficiency_changes_the_training_labels_alone(path):
+    cfg = Config.fromfile(str(path))
+    full = Config.fromfile(str(FOLDER / f"{path.stem.rsplit('-', 1)[0]}.py"))
+    changed = {key for key in cfg.data.train if cfg.data.train[key] != full.data.train.get(key)}
+    assert changed in ({"la_file"}, {"lr_file"}, {"share"})
+    assert cfg.model == full.model and cfg.data.val == full.data.val
