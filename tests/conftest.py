@@ -3,3 +3,8 @@
 import os
 
 os.environ.setdefault("POINTINS_HOST", "embedded")
+
+
+def pytest_collection_modifyitems(items):
+    """The run on Pointcept first: it is by far the longest, and other workers do the rest meanwhile."""
+    items.sort(key=lambda item: "test_on_pointcept" not in item.nodeid)

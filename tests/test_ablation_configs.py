@@ -62,5 +62,5 @@ def test_label_efficiency_changes_the_training_labels_alone(path):
     cfg = Config.fromfile(str(path))
     full = Config.fromfile(str(FOLDER / f"{path.stem.rsplit('-', 1)[0]}.py"))
     changed = {key for key in cfg.data.train if cfg.data.train[key] != full.data.train.get(key)}
-    assert changed in ({"la_file"}, {"lr_file"}, {"share"})
+    assert changed in ({"la_file"}, {"lr_file"}, {"share"}, {"scenes"})
     assert cfg.model == full.model and cfg.data.val == full.data.val

@@ -11,7 +11,7 @@ data = dict(
     ignore_index=-1,
     names={{_base_.names}},
     train=dict(dataset, split=[f"Area_{area}" for area in (1, 2, 3, 4, 6)], transform={{_base_.semantic.s3dis}}),
-    val=dict(dataset, split="Area_5", transform={{_base_.semantic.val}}),
+    val=dict(dataset, split="Area_5", transform={{_base_.semantic.s3dis_val}}),
     test=dict(
         dataset,
         split="Area_5",

@@ -10,7 +10,7 @@ data = dict(
     ignore_index=-1,
     names={{_base_.names}},
     train=dict(dataset, split="train", transform={{_base_.semantic.scannet}}),
-    val=dict(dataset, split="val", transform={{_base_.semantic.val}}),
+    val=dict(dataset, split="val", transform={{_base_.semantic.scannet_val}}),
     test=dict(
         dataset,
         split="val",

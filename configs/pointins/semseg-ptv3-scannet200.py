@@ -9,8 +9,8 @@ data = dict(
     num_classes={{_base_.num_classes}},
     ignore_index=-1,
     names={{_base_.names}},
-    train=dict(dataset, split="train", transform={{_base_.semantic.scannet}}),
-    val=dict(dataset, split="val", transform={{_base_.semantic.val}}),
+    train=dict(dataset, split="train", transform={{_base_.semantic.scannet200}}),
+    val=dict(dataset, split="val", transform={{_base_.semantic.scannet200_val}}),
     test=dict(
         dataset,
         split="val",

@@ -4,6 +4,7 @@
 from pointins_ext.embedded import comm
 from pointins_ext.embedded.config import Config
 from pointins_ext.embedded.dataset import DefaultDataset, point_collate_fn
+from pointins_ext.embedded.dataset_outdoor import NuScenesDataset, SemanticKITTIDataset
 from pointins_ext.embedded.defaults import default_argument_parser, default_config_parser, default_setup
 from pointins_ext.embedded.hooks import HookBase
 from pointins_ext.embedded.launch import launch

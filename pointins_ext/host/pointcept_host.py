@@ -7,6 +7,8 @@ from functools import partial
 import torch.distributed as dist
 from pointcept.datasets.builder import DATASETS, build_dataset
 from pointcept.datasets.defaults import DefaultDataset
+from pointcept.datasets.nuscenes import NuScenesDataset
+from pointcept.datasets.semantic_kitti import SemanticKITTIDataset
 from pointcept.datasets.transform import TRANSFORMS, Compose
 from pointcept.datasets.utils import point_collate_fn
 from pointcept.engines.defaults import default_argument_parser, default_setup

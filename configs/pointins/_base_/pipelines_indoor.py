@@ -17,13 +17,19 @@ augmentation = [
 ready = [dict(type="CenterShift", apply_z=False), dict(type="NormalizeColor")]
 feat_keys = ("coord", "color", "normal")
 origin = dict(offset="coord", origin_offset="origin_coord")
+crop = dict(type="SphereCrop", point_max=102400, mode="random")
 large = dict(type="SphereCrop", point_max=204800, mode="random")  # rooms of S3DIS have millions of points
 
 
-def semantic_train(*crops):
+def check(num_classes, instance=False):
+    return dict(type="CheckLabels", num_classes=num_classes, instance=instance)
+
+
+def semantic_train(num_classes, *crops):
     drop = dict(type="RandomDropout", dropout_ratio=0.2, dropout_application_ratio=1.0)
     collect = dict(type="Collect", keys=("coord", "grid_coord", "segment", "name"), feat_keys=feat_keys)
     return [
+        check(num_classes),
         dict(type="CenterShift", apply_z=True),
         drop,
         *augmentation,
@@ -38,9 +44,10 @@ def instances(*ignored):
     return dict(type="InstanceParser", segment_ignore_index=ignored, instance_ignore_index=-1)
 
 
-def instance_train(ignored, *crops):
+def instance_train(num_classes, ignored, *crops):
     keys = ("coord", "grid_coord", "segment", "instance", "instance_centroid", "bbox", "name")
     return [
+        check(num_classes, instance=True),
         dict(type="CenterShift", apply_z=True),
         dict(type="RandomDropout", dropout_ratio=0.2, dropout_application_ratio=0.5),
         *augmentation,
@@ -53,10 +60,11 @@ def instance_train(ignored, *crops):
     ]
 
 
-def instance_val(ignored):
+def instance_val(num_classes, ignored):
     keys = ("coord", "grid_coord", "segment", "instance", "instance_centroid", "bbox", "name")
     keys += ("origin_coord", "origin_segment", "origin_instance")
     return [
+        check(num_classes, instance=True),
         dict(type="CenterShift", apply_z=True),
         dict(type="Copy", keys_dict=dict(coord="origin_coord", segment="origin_segment", instance="origin_instance")),
         grid,
@@ -67,14 +75,9 @@ def instance_val(ignored):
     ]
 
 
-def turned(angle, *more):
-    return [dict(type="RandomRotateTargetAngle", angle=[angle], axis="z", center=[0, 0, 0], p=1), *more]
-
-
-semantic = dict(
-    scannet=semantic_train(dict(type="SphereCrop", point_max=102400, mode="random")),
-    s3dis=semantic_train(dict(type="SphereCrop", sample_rate=0.6, mode="random"), large),
-    val=[
+def semantic_val(num_classes):
+    return [
+        check(num_classes),
         dict(type="CenterShift", apply_z=True),
         dict(type="Copy", keys_dict=dict(coord="origin_coord", segment="origin_segment")),
         grid,
@@ -86,7 +89,20 @@ semantic = dict(
             feat_keys=feat_keys,
             offset_keys_dict=origin,
         ),
-    ],
+    ]
+
+
+def turned(angle, *more):
+    return [dict(type="RandomRotateTargetAngle", angle=[angle], axis="z", center=[0, 0, 0], p=1), *more]
+
+
+semantic = dict(
+    scannet=semantic_train(20, crop),
+    scannet200=semantic_train(200, crop),
+    s3dis=semantic_train(13, dict(type="SphereCrop", sample_rate=0.6, mode="random"), large),
+    scannet_val=semantic_val(20),
+    scannet200_val=semantic_val(200),
+    s3dis_val=semantic_val(13),
     test=[dict(type="CenterShift", apply_z=True), dict(type="NormalizeColor")],
     # the rooms of S3DIS are thinned to 1 cm before they are cut into fragments, and labels go back by `inverse`
     s3dis_test=[
@@ -116,12 +132,12 @@ semantic = dict(
     ),
 )
 instance = dict(
-    scannet=instance_train((-1, 0, 1)),
-    scannet_val=instance_val((-1, 0, 1)),
-    scannet200=instance_train((-1, 0, 2)),
-    scannet200_val=instance_val((-1, 0, 2)),
-    s3dis=instance_train((-1,), large),
-    s3dis_val=instance_val((-1,)),
+    scannet=instance_train(20, (-1, 0, 1)),
+    scannet_val=instance_val(20, (-1, 0, 1)),
+    scannet200=instance_train(200, (-1, 0, 2)),
+    scannet200_val=instance_val(200, (-1, 0, 2)),
+    s3dis=instance_train(13, (-1,), large),
+    s3dis_val=instance_val(13, (-1,)),
 )
-del grid, augmentation, ready, feat_keys, origin, large
-del semantic_train, instances, instance_train, instance_val, turned
+del grid, augmentation, ready, feat_keys, origin, crop, large
+del check, semantic_train, semantic_val, instances, instance_train, instance_val, turned

@@ -18,18 +18,25 @@ origin = ("origin_coord", "origin_segment")
 counts = dict(offset="coord", origin_offset="origin_coord")
 
 
-def panoptic(stuff):
+def check(num_classes):
+    return dict(type="CheckLabels", num_classes=num_classes)
+
+
+def panoptic(things, num_classes):
+    stuff = range(things, num_classes)
     parser = dict(type="InstanceParser", segment_ignore_index=(-1, *stuff), instance_ignore_index=-1)
     copy = dict(type="Copy", keys_dict=dict(coord="origin_coord", segment="origin_segment", instance="origin_instance"))
     keys = (*objects, *origin, "origin_instance")
     return dict(
         train=[
+            check(num_classes),
             *augmentation,
             parser,
             dict(type="ToTensor"),
             dict(type="Collect", keys=objects, feat_keys=feat_keys),
         ],
         val=[
+            check(num_classes),
             copy,
             grid,
             parser,
@@ -39,14 +46,26 @@ def panoptic(stuff):
     )
 
 
-semantic = dict(
-    train=[*augmentation, dict(type="ToTensor"), dict(type="Collect", keys=labels, feat_keys=feat_keys)],
-    val=[
+def semantic_train(num_classes):
+    collect = dict(type="Collect", keys=labels, feat_keys=feat_keys)
+    return [check(num_classes), *augmentation, dict(type="ToTensor"), collect]
+
+
+def semantic_val(num_classes):
+    return [
+        check(num_classes),
         dict(type="Copy", keys_dict=dict(coord="origin_coord", segment="origin_segment")),
         grid,
         dict(type="ToTensor"),
         dict(type="Collect", keys=(*labels, *origin), feat_keys=feat_keys, offset_keys_dict=counts),
-    ],
+    ]
+
+
+semantic = dict(
+    nuscenes=semantic_train(16),
+    nuscenes_val=semantic_val(16),
+    semantic_kitti=semantic_train(19),
+    semantic_kitti_val=semantic_val(19),
     # thinned to 2.5 cm before it is cut into fragments; labels go back by `inverse`
     test=[
         dict(type="Copy", keys_dict=dict(segment="origin_segment")),
@@ -67,6 +86,6 @@ semantic = dict(
         ],
     ),
 )
-nuscenes = panoptic(stuff=range(10, 16))
-semantic_kitti = panoptic(stuff=range(8, 19))
-del grid, augmentation, feat_keys, labels, objects, origin, counts, panoptic
+nuscenes = panoptic(things=10, num_classes=16)
+semantic_kitti = panoptic(things=8, num_classes=19)
+del grid, augmentation, feat_keys, labels, objects, origin, counts, check, panoptic, semantic_train, semantic_val

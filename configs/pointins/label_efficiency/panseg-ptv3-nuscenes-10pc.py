@@ -1,0 +1,5 @@
+"""nuScenes, data efficient: 10 % of the scenes labelled, full fine-tuning."""
+
+_base_ = ["../panseg-ptv3-nuscenes.py"]
+
+data = dict(train=dict(share=0.1))

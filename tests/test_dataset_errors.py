@@ -1,0 +1,63 @@
+"""A data folder that is missing, half made or of other classes stops a downstream run with an error that says so."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pointins_ext.host import NAME, build_dataset, default_config_parser
+from tests.oracles.tiny_datasets import WRITERS
+from tests.test_downstream_configs import FOLDER
+
+pytestmark = pytest.mark.skipif(NAME != "embedded", reason="messages of the embedded host")
+CASES = ("semseg-ptv3-scannet", "insseg-ptv3-scannet200", "insseg-ptv3-s3dis", "panseg-ptv3-nuscenes")
+
+
+def train_set(name, folder):
+    return default_config_parser(str(FOLDER / f"{name}.py"), dict(save_path=str(folder / "exp"))).data.train
+
+
+@pytest.mark.parametrize("name", [*CASES, "panseg-ptv3-semantic_kitti"])
+def test_a_missing_folder(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train = train_set(name, tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"{train.data_root}.*does not exist") as error:
+        build_dataset(train)
+    assert any(word in str(error.value) for word in ("preprocess", "link"))
+
+
+@pytest.mark.parametrize("name", CASES[:3])
+@pytest.mark.parametrize("label", ["segment", "instance"])
+def test_a_label_file_is_missing(name, label, tmp_path, monkeypatch):
+    if name.startswith("semseg") and label == "instance":
+        pytest.skip("semantic segmentation needs no instances")
+    monkeypatch.chdir(tmp_path)
+    train = train_set(name, tmp_path)
+    WRITERS[train.type](Path(train.data_root))
+    for path in Path(train.data_root).rglob(f"{label}*.npy"):
+        path.unlink()
+    with pytest.raises(ValueError, match=f"no point has .* its {label}.* preprocess"):
+        build_dataset(train)[0]
+
+
+@pytest.mark.parametrize("name", CASES[:3])
+def test_labels_of_other_classes(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train = train_set(name, tmp_path)
+    WRITERS[train.type](Path(train.data_root))
+    for path in Path(train.data_root).rglob("segment*.npy"):
+        np.save(path, np.load(path) + 500)
+    with pytest.raises(ValueError, match="segment holds the labels .* num_classes"):
+        build_dataset(train)[0]
+
+
+def test_a_folder_without_coordinates(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train = train_set(CASES[0], tmp_path)
+    WRITERS[train.type](Path(train.data_root))
+    for path in Path(train.data_root).rglob("coord.npy"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="is empty or incomplete.*preprocess_scannet"):
+        build_dataset(train)
+    shutil.rmtree(train.data_root)
