@@ -6,6 +6,6 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 use_environment test
 $PYTHON -m pip install --quiet --disable-pip-version-check --no-deps -r "$ROOT/tests/oracles/requirements.txt"
 cd "$ROOT"
-# two processes of one thread: two threads are slower than one on small tensors, and spconv's CPU build, an oracle, loses updates with two
+# two processes of one thread: two threads are slower than one, and spconv's CPU build, an oracle, loses updates with two
 export OMP_NUM_THREADS=1
 exec "$PYTHON" -m pytest -n 2 "$@"
