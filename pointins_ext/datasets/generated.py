@@ -1,0 +1,78 @@
+"""What datasets of procedural scenes share: seeds, splits and the cache."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from pointins_ext.host import DefaultDataset
+
+SPLITS = ("train", "val", "test")
+
+
+class GeneratedDataset(DefaultDataset):
+    """Scenes of a `generate(seed, name, **knobs)` function as a dataset.
+
+    split: "train", "val", "test" or a list of them. Scene i of a split draws from SeedSequence(seed, spawn_key=(split
+    index, i)): the splits share no random stream, and more scenes leave the first ones as they are. cache: generate all
+    scenes at construction, so that forked workers inherit them, instead of at every access. knobs: keywords of
+    `generate`. Everything else is the host's DefaultDataset. Raises ValueError for an unknown split or no scene.
+    """
+
+    KIND = None  # what a scene is called
+    generate = None
+
+    def __init__(
+        self,
+        split="train",
+        num_scenes=60,
+        seed=0,
+        transform=None,
+        test_mode=False,
+        test_cfg=None,
+        loop=1,
+        cache=True,
+        ignore_index=-1,
+        knobs=None,
+    ):
+        if num_scenes < 1:
+            raise ValueError(f"num_scenes is {num_scenes}: {type(self).__name__} needs at least 1 scene")
+        self.num_scenes, self.seed, self.knobs = num_scenes, seed, dict(knobs or {})
+        self.scenes = None
+        super().__init__(
+            split=split,
+            data_root=f"synthetic_{self.KIND}s",
+            transform=transform,
+            test_mode=test_mode,
+            test_cfg=test_cfg,
+            ignore_index=ignore_index,
+            loop=loop,
+        )
+        if cache:
+            progress = tqdm(self.data_list, desc=f"synthetic {self.KIND}s ({split})", unit=self.KIND)
+            self.scenes = [self._generate(*entry) for entry in progress]
+
+    def get_data_list(self):
+        splits = [self.split] if isinstance(self.split, str) else self.split
+        if not isinstance(splits, Sequence) or not splits or not set(splits) <= set(SPLITS):
+            raise ValueError(f"split is {self.split!r}: {type(self).__name__} knows {', '.join(SPLITS)}")
+        return [(split, index) for split in splits for index in range(self.num_scenes)]
+
+    def get_data(self, idx):
+        entry = idx % len(self.data_list)
+        scene = self._generate(*self.data_list[entry]) if self.scenes is None else self.scenes[entry]
+        # Transforms write into the arrays that they are given.
+        return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in scene.items()}
+
+    def get_data_name(self, idx):
+        split, index = self.data_list[idx % len(self.data_list)]
+        return f"{self.KIND}_{split}_{self.seed}_{index:04d}"
+
+    def get_split_name(self, idx):
+        return self.data_list[idx % len(self.data_list)][0]
+
+    def _generate(self, split, index):
+        seed = np.random.SeedSequence(self.seed, spawn_key=(SPLITS.index(split), index))
+        scene = self.generate(seed, name=f"{self.KIND}_{split}_{self.seed}_{index:04d}", **self.knobs)
+        scene["split"] = split
+        return scene
