@@ -16,9 +16,12 @@ def test(cfg):
     """Run the tester that `cfg.test` describes. ValueError where the config has none, or it cannot run here."""
     if "test" not in cfg:
         raise ValueError(f"{cfg.filename}: nothing to test, test = dict(type=...) is missing; it names a tester")
-    tester = TESTERS.get(cfg.test.type)
-    if tester is not None and not tester.__module__.startswith("pointins_ext") and not torch.cuda.is_available():
-        raise ValueError(f"Pointcept's {cfg.test.type} needs a GPU; none was found. Ours do not: SemanticTester, ...")
+    tester = TESTERS.get(cfg.test.get("type"))
+    if getattr(tester, "__module__", "").startswith("pointcept.") and not torch.cuda.is_available():
+        raise ValueError(
+            f"Pointcept's {cfg.test.type} needs a GPU; none was found. Take one that runs without: "
+            "SemanticTester, InstanceTester or PanSegTester"
+        )
     cfg = default_setup(cfg)
     TESTERS.build(dict(cfg=cfg, **cfg.test)).test()
 

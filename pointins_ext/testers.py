@@ -3,17 +3,16 @@
 import os
 from functools import partial
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 from tqdm import tqdm
 
-from pointins_ext.checkpoint import load_weight, read_checkpoint
+from pointins_ext.checkpoint import load_weight, probed_network, read_checkpoint
 from pointins_ext.evaluation import results
 from pointins_ext.evaluation.instance import as_array
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
-from pointins_ext.hooks.evaluators import joined_score, run_batches
+from pointins_ext.hooks.scoring import class_names, report, score_scenes, to_device
 from pointins_ext.host import TESTERS, build_dataset, build_model, comm, get_root_logger, point_collate_fn
 from pointins_ext.host.flash import disable_flash, has_flash
 
@@ -21,34 +20,43 @@ from pointins_ext.host.flash import disable_flash, has_flash
 class TaskTester:
     """Base: a subclass says which task. Loads cfg.weight into cfg.model and reads cfg.data.test, a scene a batch.
 
-    save: keep the predictions on raw points, `save_path`/result/NAME.npz; tools/submit.py makes submissions of them.
-    FileNotFoundError or ValueError where the weights are missing or do not fit.
+    save: keep the predictions on raw points, save_path/result/NAME.npz; tools/submit.py makes submissions of them.
+    model: one that is loaded already, as Pointcept's PreciseEvaluator has. FileNotFoundError or ValueError where the
+    weights are missing or do not fit.
     """
 
+    read = None  # how a batch is read, where one pass of the model does not do
     collate = staticmethod(partial(point_collate_fn, mix_prob=0))
 
-    def __init__(self, cfg, save=False, **settings):
+    def __init__(self, cfg, save=False, model=None, **settings):
         self.cfg = cfg
         self.save = save
-        self.settings = settings
+        self.task = self.new_task(cfg.data, **settings)
+        self.names = class_names(cfg.data)
         self.logger = get_root_logger(os.path.join(cfg.save_path, "test.log"))
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = self.build_model()
+        self.model = self.build_model() if model is None else model
+        self.tested = str(cfg.weight) if model is None else "the model at hand"
         self.loader = self.build_loader()
 
     def new_task(self, data, **settings):
         raise NotImplementedError
 
     def build_model(self):
-        if not has_flash(self.device):
-            disable_flash(self.cfg.model)
-        model = build_model(self.cfg.model)
-        weight = self.cfg.weight
-        checkpoint = read_checkpoint(weight)
-        match = load_weight(model, checkpoint["state_dict"], weight, strict=True)
+        """cfg.model with the weights of cfg.weight, every one of them."""
+        cfg, device = self.cfg, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not cfg.weight:
+            raise ValueError("no checkpoint to test: weight is not set; give exp/.../model/model_best.pth (-w)")
+        checkpoint = read_checkpoint(cfg.weight)
+        if not has_flash(device):
+            disable_flash(cfg.model)
+        model = build_model(cfg.model)
+        match = load_weight(model, checkpoint["state_dict"], cfg.weight, strict=True)
         trained = f", trained for {checkpoint['epoch']} epochs" if "epoch" in checkpoint else ""
-        self.logger.info(f"Testing {weight}: {len(match.matched)} tensors{trained}")
-        return model.to(self.device)
+        self.logger.info(f"Testing {cfg.weight}: {len(match.matched)} tensors{trained}")
+        network = next(filter(None, (probed_network(hook.get("keywords", "")) for hook in cfg.get("hooks", []))), None)
+        if network:
+            self.logger.info(f"By its config the experiment took its backbone from the {network} of a pretraining")
+        return model.to(device)
 
     def build_loader(self):
         dataset = build_dataset(self.cfg.data.test)
@@ -60,32 +68,29 @@ class TaskTester:
 
     def test(self):
         """Score the split; returns the result of the metric, which is also logged and saved."""
-        data = self.cfg.data
-        task = self.new_task(data, **self.settings)
-        steps = tqdm(
-            self.batches(task), total=len(self.loader), desc="testing", unit="scene", disable=not comm.is_main_process()
+        progress = tqdm(
+            total=len(self.loader), desc="testing", unit="scene", disable=None if comm.is_main_process() else True
         )
-        for name, prediction in steps:
+
+        def keep(name, prediction):
             if self.save:
-                self.keep(name, prediction)
-        score, names = joined_score(task), list(data.names)
-        self.logger.info(f"Test:\n{results.render(score, names, task.ignored)}")
+                if name is None:
+                    raise ValueError("save=True needs the names of the scenes: add 'name' to Collect in data.test")
+                results.save_prediction(self.cfg.save_path, name, prediction)
+            progress.update()
+
+        with progress:
+            score = score_scenes(self.task, self.model, self.loader, self.read, keep)
+        report(self.logger, f"Test of {self.tested}", self.task, score, self.names)
         if comm.is_main_process():
-            results.save(self.cfg.save_path, task.name, score, names, task.ignored, weight=str(self.cfg.weight))
-        return score
+            about = dict(weight=self.tested, scenes=score.scenes, losses=score.losses)
+            results.save(self.cfg.save_path, self.task.name, score.result, self.names, self.task.ignored, **about)
+        return score.result
 
-    def batches(self, task):
-        """(name of the scene, prediction on raw points) of every scene, scored on the way."""
-        for batch, _, predictions in run_batches(self.model, self.loader, task):
-            yield batch["name"][0], predictions[0]
 
-    def keep(self, name, prediction):
-        folder = os.path.join(self.cfg.save_path, "result")
-        os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, f"{name}.npz")
-        with open(f"{path}.tmp", "wb") as stream:
-            np.savez_compressed(stream, **prediction)
-        os.replace(f"{path}.tmp", path)
+def one_scene(batch):
+    """The only scene of a batch, as its dataset gives it."""
+    return batch[0]
 
 
 @TESTERS.register_module()
@@ -95,33 +100,31 @@ class SemanticTester(TaskTester):
     Every point's class is the largest sum of probabilities over the fragments and augmentations that hold it.
     """
 
-    collate = staticmethod(lambda batch: batch[0])
+    collate = staticmethod(one_scene)
 
     def new_task(self, data):
         return Semantic(data.num_classes, data.ignore_index)
 
-    @torch.no_grad()
-    def batches(self, task):
-        self.model.eval()
-        task.reset()
-        for position, scene in enumerate(self.loader):
-            if position * comm.get_world_size() + comm.get_rank() >= len(self.loader.dataset):
-                continue  # a repeat that fills the last round
-            segment, target = self.vote(scene), as_array(scene["segment"]).reshape(-1)
-            if "origin_segment" in scene:
-                segment, target = segment[as_array(scene["inverse"])], as_array(scene["origin_segment"]).reshape(-1)
-            task.metric.update(segment, target)
-            yield scene["name"], dict(segment=segment)
+    def read(self, model, scene):
+        """No losses, and the one prediction with its target. ValueError for a scene without fragments."""
+        if "fragment_list" not in scene:
+            raise ValueError(
+                f"SemanticTester needs fragment_list, the scene has {', '.join(sorted(scene))}: set test_cfg and "
+                "test_mode=True in data.test"
+            )
+        segment, target = as_array(self.vote(model, scene).argmax(1)), scene["segment"]
+        if "origin_segment" in scene:
+            segment, target = segment[as_array(scene["inverse"])], scene["origin_segment"]
+        return {}, [(dict(segment=segment), dict(segment=as_array(target).reshape(-1)))]
 
-    def vote(self, scene):
-        """Class (N,) of each point."""
-        votes = torch.zeros(len(scene["segment"]), self.cfg.data.num_classes, device=self.device)
+    def vote(self, model, scene):
+        """Summed probabilities (N, num_classes) of the points."""
+        device = next(model.parameters()).device
+        votes = torch.zeros(len(scene["segment"]), self.cfg.data.num_classes, device=device)
         for fragment in scene["fragment_list"]:
-            batch = point_collate_fn([fragment])
-            index = batch.pop("index").to(self.device)
-            batch = {key: value.to(self.device) if torch.is_tensor(value) else value for key, value in batch.items()}
-            votes.index_add_(0, index, self.model(batch)["seg_logits"].softmax(1).float())
-        return as_array(votes.argmax(1))
+            batch = to_device(point_collate_fn([fragment]), device)
+            votes.index_add_(0, batch["index"], model(batch)["seg_logits"].float().softmax(1))
+        return votes
 
 
 @TESTERS.register_module()

@@ -22,7 +22,7 @@ TRAINED = [
     for path in CONFIGS
 ]
 INDOOR, OUTDOOR = ("scannet", "scannet200", "s3dis"), ("nuscenes", "semantic_kitti")
-METRIC = dict(semseg=("semantic", "miou"), insseg=("instance", "map"), panseg=("panoptic", "pq"))
+METRIC = dict(semseg=("semantic", "miou", "mIoU"), insseg=("instance", "map", "mAP"), panseg=("panoptic", "pq", "PQ"))
 SMALL = dict(
     enc_depths=(1, 1, 1, 1, 1),
     enc_channels=(8, 8, 16, 16, 16),
@@ -92,12 +92,12 @@ def test_train_evaluate_and_test(path, tmp_path, monkeypatch):
     if not path.stem.endswith("-lin"):
         assert any(name.startswith("backbone.dec") for name in moved)
 
-    task, metric = METRIC[path.stem.split("-")[0]]
+    task, metric, tag = METRIC[path.stem.split("-")[0]]
     table = json.loads(Path(cfg.save_path, "results", f"{task}.json").read_text())
     ignored = cfg.model.get("segment_ignore_index", ())
     assert list(table["classes"]) == [name for i, name in enumerate(cfg.data.names) if i not in ignored]
     assert 0 <= table["metrics"][metric] <= 1
-    assert scalars[f"val/{metric}"] == pytest.approx([table["metrics"][metric]])
+    assert scalars[f"val/{tag}"] == pytest.approx([table["metrics"][metric]])
     assert Path(cfg.save_path, "model", "model_best.pth").is_file()
 
     cfg.weight = str(Path(cfg.save_path, "model", "model_last.pth"))

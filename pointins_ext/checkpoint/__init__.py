@@ -4,7 +4,16 @@ Knows no host: the hooks of both hosts, inference and the tools import it.
 """
 
 from pointins_ext.checkpoint.files import read_checkpoint, save_checkpoint
-from pointins_ext.checkpoint.loading import WeightLoading, restore
+from pointins_ext.checkpoint.loading import WeightLoading, probed_network, restore
 from pointins_ext.checkpoint.names import load_weight, match_weight, rename
 
-__all__ = ["WeightLoading", "load_weight", "match_weight", "read_checkpoint", "rename", "restore", "save_checkpoint"]
+__all__ = [
+    "WeightLoading",
+    "load_weight",
+    "match_weight",
+    "probed_network",
+    "read_checkpoint",
+    "rename",
+    "restore",
+    "save_checkpoint",
+]

@@ -33,7 +33,11 @@ class WeightLoading:
         rules = dict(strict=True) if cfg.resume else self.rules
         match = load_weight(self.trainer.model, checkpoint["state_dict"], cfg.weight, **rules)
         total = len(match.matched) + len(match.missing)
-        logger.info(f"Loaded {cfg.weight}: {len(match.matched)} of the model's {total} tensors, {match.backbone}")
+        network = None if cfg.resume else probed_network(self.rules["keywords"])
+        probing = f"; probing the {network}'s backbone" if network else ""
+        logger.info(
+            f"Loaded {cfg.weight}: {len(match.matched)} of the model's {total} tensors, {match.backbone}{probing}"
+        )
         for label, names in (("Missing", match.missing), ("Unexpected", match.unexpected)):
             if names:
                 logger.info(f"{label} keys ({len(names)}): {', '.join(names[:5])}{', ...' if names[5:] else ''}")
@@ -53,6 +57,11 @@ class WeightLoading:
         else:
             restore(trainer, checkpoint)
         trainer.logger.info(f"Resuming at epoch {checkpoint['epoch'] + 1} of {trainer.max_epoch}")
+
+
+def probed_network(keywords):
+    """The network of a pretraining checkpoint that `keywords` pick, "student" or "teacher"; None for neither."""
+    return next((name for name in ("student", "teacher") if name in keywords.split(".")), None)
 
 
 def restore(trainer, checkpoint):

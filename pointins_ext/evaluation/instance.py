@@ -51,14 +51,15 @@ class InstanceAveragePrecision:
     def update(self, prediction, target):
         """Adds one scene of N points and K predicted instances.
 
-        prediction: dict of `instance` (N,) with ids 0..K-1 and -1 for none, `score` (K,) and `category` (K,).
-            Without `score` the size in points is the score; class-agnostic scoring needs no `category`.
+        prediction: dict of `instance` (N,) with ids 0..K-1 and -1 for none, `score` (K,) and `category` (K,); `masks`
+            (K, N) in the place of `instance` may overlap. Without `score` the size in points is the score;
+            class-agnostic scoring needs no `category`.
         target: dict of `instance` (N,), any ids, and `segment` (N,), which class-agnostic scoring may lack.
             An object has the class of its first point.
         """
         instance, segment = self._read_target(target)
-        label, score, category = self._read_prediction(prediction, len(instance))
-        self.scenes.append(self._overlap(label, score, category, instance, segment))
+        owner, point, score, category = self._read_prediction(prediction, len(instance))
+        self.scenes.append(self._overlap(owner, point, score, category, instance, segment))
 
     def merge(self, other):
         """Adds the scenes that another accumulator of the same settings has seen."""
@@ -100,9 +101,9 @@ class InstanceAveragePrecision:
         return instance, np.where(void, -1, 0)
 
     def _read_prediction(self, prediction, num_points):
-        label = as_array(prediction["instance"]).astype(np.int64)
-        require_length("prediction instance", label, num_points)
-        size = np.bincount(label[label >= 0])
+        """Pairs of a prediction and one of its points (E,) each; score and category (K,)."""
+        owner, point = members(prediction, num_points)
+        size = np.bincount(owner)
         score = as_array(prediction.get("score", size)).astype(np.float64)
         if len(size) > len(score):
             raise ValueError(
@@ -111,20 +112,20 @@ class InstanceAveragePrecision:
         if np.isnan(score).any():
             raise ValueError("prediction score holds NaN: it cannot be ranked")
         if self.class_agnostic:
-            return label, score, np.zeros(len(score), np.int64)
+            return owner, point, score, np.zeros(len(score), np.int64)
         category = as_array(prediction["category"]).astype(np.int64)
         require_length("prediction category", category, len(score))
-        return label, score, category
+        return owner, point, score, category
 
-    def _overlap(self, label, score, category, instance, segment):
+    def _overlap(self, owner, point, score, category, instance, segment):
         ids, first, member, object_size = np.unique(
             instance, return_index=True, return_inverse=True, return_counts=True
         )
         object_category = np.where(ids == self.instance_ignore_index, -1, segment[first])
         void = ~np.isin(segment, self.classes)
-        size = np.bincount(label[label >= 0], minlength=len(score))
+        size = np.bincount(owner, minlength=len(score))
         # Objects are the major key: the greedy match walks them in id order, predictions in stored order.
-        joint, shared = np.unique(member[label >= 0] * len(score) + label[label >= 0], return_counts=True)
+        joint, shared = np.unique(member[point] * len(score) + owner, return_counts=True)
         pair = np.stack([joint % max(len(score), 1), joint // max(len(score), 1)])
         kept = (size >= self.min_points) & (size > 0) & np.isin(category, self.classes)
         relevant = (
@@ -137,7 +138,7 @@ class InstanceAveragePrecision:
             category=category[kept],
             score=score[kept],
             size=size[kept],
-            void=np.bincount(label[void & (label >= 0)], minlength=len(score))[kept],
+            void=np.bincount(owner[void[point]], minlength=len(score))[kept],
             object_category=object_category,
             object_size=object_size,
             pair=np.stack([renumber[pair[0, relevant]], pair[1, relevant]]),
@@ -156,6 +157,19 @@ def instance_average_precision(predictions, targets, num_classes=1, **settings):
     for prediction, target in zip(predictions, targets, strict=True):
         metric.update(prediction, target)
     return metric.compute()
+
+
+def members(prediction, num_points):
+    """Predictions and points that belong together, (E,) each, of `masks` (K, N) or of `instance` (N,)."""
+    if "masks" in prediction:
+        masks = as_array(prediction["masks"])
+        if masks.ndim != 2 or masks.shape[1] != num_points:
+            raise ValueError(f"prediction masks have shape {masks.shape}, expected (K, {num_points})")
+        return np.nonzero(masks)
+    label = as_array(prediction["instance"]).astype(np.int64)
+    require_length("prediction instance", label, num_points)
+    point = np.flatnonzero(label >= 0)
+    return label[point], point
 
 
 def match_scene(scene, threshold, min_points):

@@ -5,6 +5,30 @@ import io
 import json
 import math
 import os
+from contextlib import contextmanager
+
+import numpy as np
+
+# the metrics as they are written, in the log and in TensorBoard as in Pointcept's
+TITLES = dict(
+    miou="mIoU",
+    macc="mAcc",
+    allacc="allAcc",
+    map="mAP",
+    ap50="AP50",
+    ap25="AP25",
+    pq="PQ",
+    sq="SQ",
+    rq="RQ",
+    pq_dagger="PQ_dagger",
+    pq_things="PQ_things",
+    pq_stuff="PQ_stuff",
+)
+
+
+def title(metric):
+    """A metric's name as it is written."""
+    return TITLES.get(metric, metric)
 
 
 def split_classes(result):
@@ -14,16 +38,23 @@ def split_classes(result):
     return means, {name: [float(value) for value in values] for name, values in columns.items()}
 
 
-def render(result, names, ignored=()):
-    """Lines of text: every class that is scored in percent, then the means; "-" where there is nothing to score."""
+def table(result, names, ignored=()):
+    """Rows of the scored classes and of their mean: name -> {column: value}, nan where there is nothing to score."""
     means, columns = split_classes(result)
-    width = max(len(name) for name in [*names, "class"])
-    lines = [" " * 2 + "class".ljust(width) + "".join(f"{column:>8s}" for column in columns)]
-    for i, name in enumerate(names):
-        if i not in ignored:
-            lines.append("  " + name.ljust(width) + "".join(f"{_percent(v[i]):>8s}" for v in columns.values()))
-    lines.append("  " + ", ".join(f"{name} {_percent(value)}" for name, value in means.items()))
-    return "\n".join(lines)
+    rows = {name: {c: v[i] for c, v in columns.items()} for i, name in enumerate(names) if i not in ignored}
+    return rows, {column: means.get(column, means.get(f"m{column}", math.nan)) for column in columns}
+
+
+def render(result, names, ignored=()):
+    """Lines of text in percent: the scored classes, their mean, all metrics; "-" where there is nothing to score."""
+    rows, mean = table(result, names, ignored)
+    width = max(len(name) for name in [*rows, "class"])
+    lines = ["  " + "class".ljust(width) + "".join(f"{column:>8s}" for column in mean)]
+    for name, row in [*rows.items(), ("mean", mean)]:
+        lines.append("  " + name.ljust(width) + "".join(f"{_percent(value):>8s}" for value in row.values()))
+    lines.append("  " + ", ".join(f"{title(name)} {_percent(v)}" for name, v in split_classes(result)[0].items()))
+    left_out = [name for i, name in enumerate(names) if i in ignored]
+    return "\n".join(lines + ([f"  not scored: {', '.join(left_out)}"] if left_out else []))
 
 
 def save(folder, task, result, names, ignored=(), **about):
@@ -31,24 +62,41 @@ def save(folder, task, result, names, ignored=(), **about):
 
     about: what else the JSON says, such as the weights that were tested.
     """
-    means, columns = split_classes(result)
-    classes = {
-        name: {column: _or_none(values[i]) for column, values in columns.items()}
-        for i, name in enumerate(names)
-        if i not in ignored
-    }
-    table = dict(about, metrics={name: _or_none(value) for name, value in means.items()}, classes=classes)
+    rows, mean = table(result, names, ignored)
+    metrics = {name: _or_none(value) for name, value in split_classes(result)[0].items()}
+    classes = {name: {column: _or_none(value) for column, value in row.items()} for name, row in rows.items()}
+    left_out = [name for i, name in enumerate(names) if i in ignored]
+    content = dict(about, metrics=metrics, classes=classes, ignored=left_out)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["class", *columns])
-    writer.writerows([name, *row.values()] for name, row in classes.items())
+    writer.writerow(["class", *mean])
+    for name, row in [*rows.items(), ("mean", mean)]:
+        writer.writerow([name, *map(_or_none, row.values())])
     folder = os.path.join(folder, "results")
-    os.makedirs(folder, exist_ok=True)
-    for extension, content in (("json", json.dumps(table, indent=1)), ("csv", text.getvalue())):
-        path = os.path.join(folder, f"{task}.{extension}")
-        with open(f"{path}.tmp", "w", encoding="utf-8") as stream:
-            stream.write(content)
-        os.replace(f"{path}.tmp", path)
+    for extension, lines in (("json", json.dumps(content, indent=1)), ("csv", text.getvalue())):
+        with whole_file(os.path.join(folder, f"{task}.{extension}")) as stream:
+            stream.write(lines.encode())
+
+
+def save_prediction(folder, name, prediction):
+    """Write the arrays of a scene to `folder`/result/`name`.npz, whole or not at all."""
+    path = os.path.join(folder, "result", f"{name.replace(os.sep, '_')}.npz")
+    with whole_file(path) as stream:
+        np.savez_compressed(stream, **prediction)
+
+
+@contextmanager
+def whole_file(path):
+    """A binary stream that becomes the file `path`, in a folder that is made, once everything is written."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
 
 
 def _percent(value):

@@ -8,7 +8,8 @@ from pointins_ext.evaluation.instance import as_array, require_length
 class SemanticSegmentation:
     """Accumulates points and gives mIoU, mean and overall accuracy.
 
-    Points whose target is `ignore_index` do not count. Classes absent from target and prediction count 0 in every mean.
+    Points whose target is `ignore_index` do not count. Means are over all classes: one that is absent from target and
+    prediction counts 0, as in Pointcept, where its IoU is 0 / (0 + 1e-10).
     """
 
     def __init__(self, num_classes, ignore_index=-1):

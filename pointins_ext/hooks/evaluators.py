@@ -1,97 +1,85 @@
 """Evaluators: after every epoch the validation split is scored on raw points; the best checkpoint follows the score."""
 
+import dataclasses
 import math
 
-import torch
-
-from pointins_ext.evaluation import results
-from pointins_ext.evaluation.label_free import cluster_offsets, components, evaluate_label_free
+from pointins_ext.evaluation import InstanceAveragePrecision, components, results
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.hooks.common import pointins_model
+from pointins_ext.hooks.scoring import Tally, class_names, joined, report, score_scenes
 from pointins_ext.host import HOOKS, HookBase, build_dataset, comm
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Predictor
 
 
-def run_batches(model, loader, task):
-    """Score every batch of `loader`, on the model's device; yields (batch, result, predictions).
-
-    The model is in evaluation mode meanwhile. A sampler that fills the last round of the processes repeats scenes from
-    the front; they come last, and do not count.
-    """
-    device = next(model.parameters()).device
-    left = len(loader.dataset) - comm.get_rank()
-    was_training = model.training
-    model.eval()
-    task.reset()
-    with torch.no_grad():
-        for batch in loader:
-            batch = {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
-            if left > 0:
-                result = model(batch)
-                yield batch, result, task.update(result, batch)
-            left -= len(batch["offset"]) * comm.get_world_size()
-    model.train(was_training)
-
-
-def joined_score(task):
-    """Result of the metric over the scenes of all processes, the same on each."""
-    first, *others = comm.all_gather(task.metric)
-    for metric in others:
-        first.merge(metric)
-    return first.compute()
-
-
 class TaskEvaluator(HookBase):
-    """Base: a subclass says which task. Needs evaluate=True and data.val; stands before CheckpointSaver."""
+    """Base: a subclass says which task. Needs evaluate=True and data.val; stands before CheckpointSaver.
+
+    every: epochs from one evaluation to the next; the last epoch has one, too. It leaves results/TASK.json and .csv in
+    save_path, and in TensorBoard `val/` the metrics and the mean losses. The metric that chooses the best checkpoint is
+    the task's first; where no class has an object it counts as 0.
+    """
+
+    def __init__(self, every=1, **settings):
+        if every < 1:
+            raise ValueError(f"{type(self).__name__}: every is {every}, expected a number of epochs from 1 on")
+        self.every = every
+        self.settings = settings
 
     def new_task(self, data):
         raise NotImplementedError
 
     def before_train(self):
+        if not self.trainer.cfg.evaluate:
+            return
         data = self.trainer.cfg.data
-        self.task, self.names = self.new_task(data), list(data.names)
-        scored = [name for i, name in enumerate(self.names) if i not in self.task.ignored]
-        left_out = [name for i, name in enumerate(self.names) if i in self.task.ignored]
-        ignored = f"; ignored: {', '.join(left_out)}" if left_out else ""
-        self.trainer.logger.info(f"Evaluation: {self.task.title} of {len(scored)} classes{ignored}")
+        self.task, self.names = self.new_task(data), class_names(data)
+        self.warned = False
+        ignored = [name for i, name in enumerate(self.names) if i in self.task.ignored]
+        self.trainer.logger.info(
+            f"Evaluation: {results.title(self.task.best)} of {len(self.names) - len(ignored)} classes"
+            + (f"; ignored: {', '.join(ignored)}" if ignored else "")
+        )
 
     def after_epoch(self):
-        if self.trainer.cfg.evaluate:
-            self.evaluate()
+        trainer, epoch = self.trainer, self.trainer.epoch + 1
+        if not trainer.cfg.evaluate:
+            return
+        value = -math.inf  # an epoch without evaluation is never the best
+        if epoch % self.every == 0 or epoch == trainer.max_epoch:
+            value = self.evaluate(epoch)
+        trainer.comm_info.update(current_metric_value=value, current_metric_name=results.title(self.task.best))
 
-    def evaluate(self):
-        trainer, losses = self.trainer, {}
-        for _, result, _ in run_batches(trainer.model, trainer.val_loader, self.task):
-            for name, value in result.items():
-                if "loss" in name:
-                    losses.setdefault(name, []).append(float(value))
-        score = joined_score(self.task)
-        if self.task.forgotten and trainer.epoch == trainer.start_epoch:
-            classes = ", ".join(self.names[i] for i in sorted(self.task.forgotten))
-            trainer.logger.warning(f"segment_ignore_index leaves out classes that have instances: {classes}")
-        trainer.logger.info(f"Validation:\n{results.render(score, self.names, self.task.ignored)}")
-        value = score[self.task.best]
-        if math.isnan(value):
-            trainer.logger.warning(f"{self.task.title}: no class has an object in the validation split; it counts as 0")
-            value = 0.0
-        trainer.comm_info.update(current_metric_value=value, current_metric_name=self.task.title)
+    def evaluate(self, epoch):
+        """Score the validation split, write what it gave, and return the metric that chooses the checkpoint."""
+        trainer, task = self.trainer, self.task
+        score = score_scenes(task, trainer.model, trainer.val_loader)
+        shown = dataclasses.replace(score, overlooked=set()) if self.warned else score
+        self.warned |= bool(score.overlooked)
+        report(trainer.logger, f"Validation [{epoch}/{trainer.max_epoch}]", task, shown, self.names)
         if comm.is_main_process():
-            results.save(
-                trainer.cfg.save_path, self.task.name, score, self.names, self.task.ignored, epoch=trainer.epoch + 1
+            about = dict(epoch=epoch, scenes=score.scenes, losses=score.losses)
+            results.save(trainer.cfg.save_path, task.name, score.result, self.names, task.ignored, **about)
+        means = {results.title(name): value for name, value in results.split_classes(score.result)[0].items()}
+        write_scalars(trainer.writer, "val", means | score.losses, epoch)
+        value = score.result[task.best]
+        if math.isnan(value):
+            trainer.logger.warning(
+                f"{results.title(task.best)} counts as 0: no scored class has an object in the validation split"
             )
-        means = results.split_classes(score)[0] | {name: sum(v) / len(v) for name, v in losses.items()}
-        if trainer.writer is not None:
-            for name, value in means.items():
-                trainer.writer.add_scalar(f"val/{name}", value, trainer.epoch + 1)
+            return 0.0
+        return value
 
     def after_train(self):
-        best = f"{self.trainer.best_metric_value:.4f}"
-        self.trainer.logger.info(f"Best {self.task.title}: {best}")
+        if self.trainer.cfg.evaluate:
+            self.trainer.logger.info(f"Best {results.title(self.task.best)}: {self.trainer.best_metric_value:.4f}")
 
 
 @HOOKS.register_module()
 class SemanticEvaluator(TaskEvaluator):
     """mIoU of a segmentor that gives `seg_logits`."""
+
+    def __init__(self, every=1):
+        super().__init__(every)
 
     def new_task(self, data):
         return Semantic(data.num_classes, data.ignore_index)
@@ -99,14 +87,15 @@ class SemanticEvaluator(TaskEvaluator):
 
 @HOOKS.register_module()
 class InstanceEvaluator(TaskEvaluator):
-    """ScanNet's average precision of a segmentor that gives `pred_masks`, one scene a batch.
+    """ScanNet's average precision of a segmentor that gives `pred_masks`, one scene a batch; the best mAP is kept.
 
     segment_ignore_index: classes that are not scored, listed one by one; a warning names those that have instances.
     min_points: smaller objects and predictions do not count (raw points).
     """
 
-    def __init__(self, segment_ignore_index=(-1,), instance_ignore_index=-1, min_points=100):
-        self.settings = dict(
+    def __init__(self, segment_ignore_index=(-1,), instance_ignore_index=-1, min_points=100, every=1):
+        super().__init__(
+            every,
             segment_ignore_index=segment_ignore_index,
             instance_ignore_index=instance_ignore_index,
             min_points=min_points,
@@ -118,10 +107,13 @@ class InstanceEvaluator(TaskEvaluator):
 
 @HOOKS.register_module()
 class PanSegEvaluator(TaskEvaluator):
-    """Panoptic quality of PanSeg-v1m1. min_points: 15 in nuScenes, 50 in SemanticKITTI."""
+    """Panoptic quality of PanSeg-v1m1. min_points: 15 in nuScenes, 50 in SemanticKITTI.
 
-    def __init__(self, things, min_points=15):
-        self.settings = dict(things=things, min_points=min_points)
+    Every class that is not in `things` is stuff; a warning names those that have instances.
+    """
+
+    def __init__(self, things, min_points=15, instance_ignore_index=-1, every=1):
+        super().__init__(every, things=things, min_points=min_points, instance_ignore_index=instance_ignore_index)
 
     def new_task(self, data):
         return Panoptic(data.num_classes, ignore_index=data.ignore_index, **self.settings)
@@ -131,45 +123,68 @@ class PanSegEvaluator(TaskEvaluator):
 class UnsupervisedInsEvaluator(HookBase):
     """Label-free instances during pretraining: class-agnostic AP of the teacher's offsets (METHOD 5.7).
 
-    data: a dataset whose scenes have `instance`; it is read, not trained on. Every `every` epochs the components of the
-    shifted voxels (`radius_voxels` apart) are scored on raw points beside those of the voxels as they lie, TensorBoard
-    `unsupervised/`. limit: scenes that are scored.
+    data: a dataset whose scenes have `instance`; it is scored, not trained on. After every `every` epochs and the last,
+    components of the shifted voxels (edges of `radius_voxels`) are scored on all raw points of `limit` scenes, and
+    beside them spatial components, the geometric baseline; TensorBoard `unsupervised/`.
+    segment_ignore_index: classes whose points are void; () for labels without classes.
     """
 
-    def __init__(self, data, every=1, radius_voxels=RADIUS_VOXELS, limit=16):
+    def __init__(self, data, every=10, limit=16, radius_voxels=RADIUS_VOXELS, segment_ignore_index=(), min_points=100):
         self.data = data
         self.every = every
-        self.radius_voxels = radius_voxels
         self.limit = limit
+        self.radius_voxels = radius_voxels
+        self.settings = dict(
+            segment_ignore_index=tuple(segment_ignore_index), min_points=min_points, class_agnostic=True
+        )
 
     def before_train(self):
         self.model = pointins_model(self.trainer, "UnsupervisedInsEvaluator")
-        dataset = build_dataset(self.data)
-        self.scenes = [dataset.get_data(i) for i in range(min(self.limit, len(dataset)))]
+        self.dataset = build_dataset(dict(self.data, transform=[]))
 
     def after_epoch(self):
-        if (self.trainer.epoch + 1) % self.every:
-            return
-        if comm.is_main_process():
-            self._evaluate()
-        comm.synchronize()
+        epoch = self.trainer.epoch + 1
+        if epoch % self.every == 0 or epoch == self.trainer.max_epoch:
+            self.evaluate(epoch)
 
-    def _evaluate(self):
-        predictor = Predictor.from_config(self.model.teacher, self.trainer.cfg)
-        voxel = predictor.grid_size / predictor.scale
-        for scene in self.scenes:
-            prediction = predictor(scene)
-            scene["voxels"] = dict(coord=prediction.coord, offset=prediction.offset)
-        size = dict(min_points=MIN_VOXELS, reach=REACH_VOXELS * voxel)
-        methods = dict(
-            pointins=lambda v: cluster_offsets(v["coord"], v["offset"], self.radius_voxels * voxel, **size),
-            components=lambda v: components(v["coord"], 1.25 * voxel, **size),
-        )
-        table = evaluate_label_free(self.scenes, methods, grid_size=predictor.grid_size)
-        for name, scores in table.items():
-            values = {key: scores[key] for key in ("map", "ap50", "ap25", "recall50_touching")}
-            text = " ".join(f"{key} {value:.4f}" for key, value in values.items())
-            self.trainer.logger.info(f"Label-free instances of the teacher, {name}: {text}")
-            if self.trainer.writer is not None:
-                for key, value in values.items():
-                    self.trainer.writer.add_scalar(f"unsupervised/{name}_{key}", value, self.trainer.epoch + 1)
+    def evaluate(self, epoch):
+        """Score the scenes, shared among the processes."""
+        # the scenes of a dataset have the size that the network sees
+        predictor = Predictor.from_config(self.model.teacher, self.trainer.cfg, scale=1.0)
+        tallies = {name: Tally(InstanceAveragePrecision(**self.settings)) for name in ("offsets", "components")}
+        number = min(self.limit, len(self.dataset))
+        for index in range(comm.get_rank(), number, comm.get_world_size()):
+            scene = self.dataset.get_data(index)
+            target = self.target(scene)
+            for name, instance in self.instances(predictor(scene)).items():
+                tallies[name].metric.update(dict(instance=instance), target)
+        for name, tally in tallies.items():
+            scores = results.split_classes(joined(tally).result)[0]
+            values = ", ".join(f"{results.title(key)} {100 * value:.2f}" for key, value in scores.items())
+            who = "offsets of the teacher" if name == "offsets" else "spatial components (no network)"
+            self.trainer.logger.info(f"Label-free instances [epoch {epoch}, {number} scenes], {who}: {values}")
+            scalars = {f"{name}_{results.title(key)}": value for key, value in scores.items()}
+            write_scalars(self.trainer.writer, "unsupervised", scalars, epoch)
+
+    def target(self, scene):
+        """The labels that are scored. ValueError where the scene lacks them."""
+        keys = ("instance", "segment") if self.settings["segment_ignore_index"] else ("instance",)
+        if not set(keys) <= scene.keys():
+            raise ValueError(
+                f"UnsupervisedInsEvaluator needs {' and '.join(keys)} of every point, scene {scene.get('name')} has "
+                f"{', '.join(sorted(scene))}: give a labelled data set as data=dict(type=...)"
+            )
+        return {key: scene[key] for key in keys}
+
+    def instances(self, prediction):
+        """Name of the method -> instance (N,) of the raw points."""
+        voxel = prediction.voxel
+        spatial = components(prediction.coord, 1.25 * voxel, MIN_VOXELS, reach=REACH_VOXELS * voxel)
+        return dict(offsets=prediction.instances(self.radius_voxels * voxel), components=spatial[prediction.nearest])
+
+
+def write_scalars(writer, folder, values, epoch):
+    """Write what is a number to TensorBoard; the writer is None in all processes but the main one."""
+    for name, value in values.items():
+        if writer is not None and not math.isnan(value):
+            writer.add_scalar(f"{folder}/{name}", value, epoch)
