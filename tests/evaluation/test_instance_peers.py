@@ -1,4 +1,7 @@
-"""Average precision against torch-pointcloud, and against Pointcept's evaluator where POINTCEPT_ROOT is set."""
+"""Average precision against torch-pointcloud, and against Pointcept's evaluator where POINTCEPT_ROOT is set.
+
+Each on more than 200 random scenes, one to three of them scored together; every second example has overlapping masks.
+"""
 
 import importlib.util
 import os
@@ -9,24 +12,46 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pointins_ext.evaluation.instance import instance_average_precision
 from tests.evaluation.test_instance import SCORES, assert_same, random_scene
 
 SETTINGS = dict(num_classes=4, segment_ignore_index=(-1,), min_points=10)
+SWEEP = [(0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9), 0.5, 0.25]
 
 
-def masks(prediction):
-    return prediction["instance"][None] == np.arange(len(prediction["score"]))[:, None]
+def random_prediction(seed, overlap, noise):
+    """A prediction with `masks` and its target; where they may overlap each mask takes in some points at random."""
+    prediction, target = random_scene(seed, noise=noise)
+    masks = prediction.pop("instance")[None] == np.arange(len(prediction["score"]))[:, None]
+    if overlap:
+        masks = masks | (np.random.default_rng(seed).random(masks.shape) < 0.1)
+    return prediction | {"masks": masks}, target
+
+
+def compare_on_random_scenes(compare):
+    """compare(scenes) on 200 examples of hypothesis, and a check that they were as many scenes as that."""
+    seen = set()
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=3), st.booleans(), st.sampled_from([0.0, 0.25, 0.6]))
+    def run(seeds, overlap, noise):
+        seen.update((seed, overlap, noise) for seed in seeds)
+        compare([random_prediction(seed, overlap, noise) for seed in seeds])
+
+    run()
+    assert len(seen) >= 200
 
 
 def test_equals_torch_pointcloud():
     peer = pytest.importorskip("torch_pointcloud.metrics")
-    for seed in range(20):
-        scenes = [random_scene(10 * seed + i) for i in range(3)]
+
+    def compare(scenes):
         matches = [
             peer.instance_matches(
-                torch.from_numpy(masks(p)),
+                torch.from_numpy(p["masks"]),
                 torch.from_numpy(p["category"]),
                 torch.from_numpy(p["score"]),
                 torch.from_numpy(np.where(t["segment"] < 0, -1, t["instance"])),
@@ -34,13 +59,13 @@ def test_equals_torch_pointcloud():
             )
             for p, t in scenes
         ]
-        sweep = [(0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9), 0.5, 0.25]
         theirs = [
-            peer.instance_average_precision(matches, iou_threshold=th, num_classes=4, min_points=10) for th in sweep
+            peer.instance_average_precision(matches, iou_threshold=th, num_classes=4, min_points=10) for th in SWEEP
         ]
-        assert_same(
-            instance_average_precision(*zip(*scenes, strict=True), **SETTINGS), dict(zip(SCORES, theirs, strict=True))
-        )
+        ours = instance_average_precision(*zip(*scenes, strict=True), **SETTINGS)
+        assert_same(ours, dict(zip(SCORES, theirs, strict=True)))
+
+    compare_on_random_scenes(compare)
 
 
 @pytest.fixture
@@ -81,15 +106,12 @@ def pointcept_evaluator(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_equals_pointcept(pointcept_evaluator):
-    for seed in range(20):
-        scenes = [random_scene(10 * seed + i) for i in range(3)]
+    names = ["masks", "category", "score"]
+
+    def compare(scenes):
         records = []
         for prediction, target in scenes:
-            pred = {
-                "pred_masks": masks(prediction),
-                "pred_classes": prediction["category"],
-                "pred_scores": prediction["score"],
-            }
+            pred = dict(zip(("pred_masks", "pred_classes", "pred_scores"), map(prediction.get, names), strict=True))
             gt, matched = pointcept_evaluator.associate_instances(
                 pred, torch.from_numpy(target["segment"]), torch.from_numpy(target["instance"])
             )
@@ -99,3 +121,5 @@ def test_equals_pointcept(pointcept_evaluator):
         assert_same(ours, {"map": theirs["all_ap"], "ap50": theirs["all_ap_50%"], "ap25": theirs["all_ap_25%"]})
         peer = [theirs["classes"][name]["ap"] for name in ("chair", "table", "lamp")]
         np.testing.assert_allclose(ours["class_ap"][1:], peer, atol=1e-12)
+
+    compare_on_random_scenes(compare)

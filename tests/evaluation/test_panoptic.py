@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.evaluation.panoptic import PanopticQuality, panoptic_quality
+from pointins_ext.host import stand_ins
 from tests.oracles.panoptic import panoptic
 
 VALUES = ("class_pq", "class_sq", "class_rq", "class_iou")
@@ -136,16 +137,19 @@ def test_empty_and_void_scans_are_zero():
     assert measure([(void, void), (empty, empty)]).compute()["pq"] == 0
 
 
-def test_equals_torchmetrics_at_one_point():
-    try:
-        from torchmetrics import detection
-    except (ImportError, RuntimeError) as error:  # RuntimeError: it imports torchvision, which may not fit this torch
-        pytest.skip(f"torchmetrics: {error}")
+@pytest.fixture
+def peer():
+    """torchmetrics' metric; it imports torchvision, whose wheels for CUDA need help beside a PyTorch for CPU."""
+    stand_ins._declare_torchvision_operators()
+    return pytest.importorskip("torchmetrics.detection").PanopticQuality
+
+
+def test_equals_torchmetrics_at_one_point(peer):
     for seed in range(10):
         # torchmetrics forgives predictions that lie mostly on void, the official evaluators cut the void points away
         # first: the rules coincide where nothing is void
         prediction, target = ((np.where(segment == 0, 3, segment), ids) for segment, ids in random_scan(seed))
-        metric = detection.PanopticQuality(things={1, 2}, stuffs={3, 4}, return_per_class=True, return_sq_and_rq=True)
+        metric = peer(things={1, 2}, stuffs={3, 4}, return_per_class=True, return_sq_and_rq=True)
         metric.update(*(torch.from_numpy(np.stack(pair, -1))[None] for pair in (prediction, target)))
         expected = metric.compute().numpy()
         ours = measure([(prediction, target)], min_points=1).compute()
