@@ -37,6 +37,8 @@ def write_data(cfg):
                 np.save(root / f"scan{seed}" / "coord.npy", room(seed)[0])
         elif dataset["type"] == "SyntheticRoomsDataset":
             dataset.update(num_scenes=2, room=dict(density=1500.0, num_objects=(3, 4)))
+        elif dataset["type"] == "SyntheticDrivesDataset":
+            dataset.update(num_scenes=2, drive=dict(columns=240))
         else:
             WRITERS[dataset["type"]](root)
 

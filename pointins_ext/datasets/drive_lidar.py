@@ -132,7 +132,7 @@ def _cylinder(half, start, ray):
     side = (-b - root) / a
     cap = (np.copysign(half[2], start[2]) - start[2]) / ray[:, 2]
     at_side = np.abs(start[2] + side * ray[:, 2]) <= half[2]
-    at_cap = (np.square(start[:2] + cap[:, None] * ray[:, :2]).sum(axis=1) <= half[0] ** 2) & (abs(start[2]) > half[2])
+    at_cap = np.square(start[:2] + cap[:, None] * ray[:, :2]).sum(axis=1) <= half[0] ** 2
     t = np.where(at_side, side, np.where(at_cap, cap, np.inf))
     return t, np.where(at_side, root / half[0], np.abs(ray[:, 2]))
 

@@ -197,6 +197,13 @@ def test_things_stand_apart_some_of_them_close(streets):
     assert (gap[cars == 0] < 0.5).sum() > 50
 
 
+def test_the_sensors_own_place_is_free(streets):
+    for items in streets:
+        corner = np.stack([bounds(item.parts) for item in items if CLASS_NAMES.index(item.name) in THINGS])[..., :2]
+        ahead = (corner[:, 0, 0] < drive_layout.EGO - 1) & (corner[:, 1, 0] > 1 - drive_layout.EGO)
+        assert not (ahead & (corner[:, 0, 1] < 0) & (corner[:, 1, 1] > -drive_layout.LANE)).any()
+
+
 def test_noise_is_bounded_and_weak_echoes_are_lost():
     rng, many = np.random.default_rng(0), np.ones(20_000)
 

@@ -1,0 +1,67 @@
+"""PointINS-on-DOS on simulated LiDAR sweeps: 120 streets, 1200 steps, minutes on a laptop.
+
+The small network of the rooms at the scale of traffic: 10 cm voxels, losses at 20 cm, coordinates and strength.
+"""
+
+_base_ = ["_base_/default_runtime.py", "_base_/pretrain_dos_small.py"]
+
+num_drives = 120
+drive_seed = 0
+sensor = "hdl32"  # or vlp32, hdl64, sparse16
+grid_size = 0.1
+seed = 0
+
+# blocks of 5 loss voxels, less than a car
+model = dict(pretrainer=dict(backbone=dict(in_channels=4), mask_size_start=1.0, mask_size_base=1.0))
+
+transform = [
+    dict(type="GridSample", grid_size=grid_size, hash_type="fnv", mode="train"),
+    dict(type="Copy", keys_dict={"coord": "origin_coord"}),
+    dict(
+        type="GlobalViewGenerator",
+        view_keys=("coord", "origin_coord", "strength"),
+        global_view_num=2,
+        global_view_scale=(0.5, 0.8),
+        # no centre shift: the sensor is the origin
+        global_transform=[
+            dict(type="RandomScale", scale=[0.9, 1.1]),
+            dict(type="RandomRotate", angle=[-1, 1], axis="z", center=[0, 0, 0], p=0.8),
+            dict(type="RandomRotate", angle=[-1 / 64, 1 / 64], axis="x", center=[0, 0, 0], p=0.8),
+            dict(type="RandomRotate", angle=[-1 / 64, 1 / 64], axis="y", center=[0, 0, 0], p=0.8),
+            dict(type="RandomFlip", p=0.5),
+            dict(type="RandomJitter", sigma=0.005, clip=0.02),
+        ],
+        max_size=16384,
+    ),
+    dict(type="ToTensor"),
+    dict(type="Update", keys_dict={"grid_size": grid_size}),
+    dict(
+        type="Collect",
+        keys=("global_origin_coord", "global_coord", "global_offset", "grid_size", "name"),
+        offset_keys_dict=dict(),
+        global_feat_keys=("global_coord", "global_strength"),
+    ),
+]
+
+data = dict(
+    train=dict(
+        type="SyntheticDrivesDataset",
+        split="train",
+        num_scenes=num_drives,
+        seed=drive_seed,
+        drive=dict(sensor=sensor),
+        transform=transform,
+    )
+)
+
+hooks = [
+    dict(type="WeightLoader"),
+    dict(type="ModelHook"),
+    dict(type="ODRHook", prior="outdoor"),
+    # 2 loss voxels, as for real sweeps: they join a car, and leave most parked ones alone
+    dict(type="SCRHook", num_clusters=8, feature="loss_stage", radius=0.4, min_points=5, prior="outdoor"),
+    dict(type="OffsetMonitor", every=25, canary_seed=None),  # the canary is a room
+    dict(type="IterationTimer", warmup_iter=2),
+    dict(type="InformationWriter"),
+    dict(type="CheckpointSaver", save_freq=None),
+]
