@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointins_ext.host import NAME, build_dataset, default_config_parser
+from pointins_ext.embedded.defaults import require_scenes
+from pointins_ext.host import NAME, TRAINERS, build_dataset, default_config_parser
+from tests import test_configs, test_downstream_configs
 from tests.oracles.tiny_datasets import WRITERS
 from tests.test_downstream_configs import FOLDER
 
@@ -61,3 +63,34 @@ def test_a_folder_without_coordinates(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="is empty or incomplete.*preprocess_scannet"):
         build_dataset(train)
     shutil.rmtree(train.data_root)
+
+
+def trainer_without(folder, name="semseg-ptv3-scannet"):
+    """The trainer of a config, shrunk, where `folder` of its tiny data is missing."""
+    cfg = (test_configs if name.startswith("pretrain") else test_downstream_configs).load(FOLDER / f"{name}.py")
+    shutil.rmtree(folder)
+    return TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_the_trainer_stops_at_a_missing_split(split, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = f"data/scannet/{split} does not exist; ScanNetDataset with data_root='data/scannet', split='{split}'"
+    with pytest.raises(FileNotFoundError, match=f"{words}.*preprocess_scannet"):
+        trainer_without(f"data/scannet/{split}")
+
+
+def test_readers_that_find_nothing_and_say_nothing_are_named():
+    class Reader(list):
+        data_root, split = "data/mine", ["train", "extra"]
+
+    class Joined(list):
+        datasets = [[1, 2], Reader()]
+
+    words = r"Reader with data_root='data/mine', split=\['train', 'extra'\] holds no scene; preprocess or link"
+    for dataset in (Reader(), Joined([1, 2])):
+        with pytest.raises(ValueError, match=words):
+            require_scenes(dataset)
+    assert require_scenes(full := Reader([1])) is full
+    with pytest.raises(ValueError, match="the dataset list holds no scene"):
+        require_scenes([])

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pointins_ext.checkpoint import restore
 from pointins_ext.embedded import comm
 from pointins_ext.embedded.dataset import point_collate_fn
-from pointins_ext.embedded.defaults import create_ddp_model
+from pointins_ext.embedded.defaults import create_ddp_model, require_scenes
 from pointins_ext.embedded.env import seed_worker, set_rng_state
 from pointins_ext.embedded.events import EventStorage
 from pointins_ext.embedded.logger import FILE_ONLY, get_root_logger
@@ -192,10 +192,8 @@ class Trainer(TrainingStep, TrainerBase):
         return self._loader(dataset, self.cfg.batch_size_val_per_gpu, sampler=sampler)
 
     def _loader(self, dataset, batch_size, mix_prob=0, **kwargs):
-        if len(dataset) == 0:
-            raise ValueError(f"the dataset {type(dataset).__name__} holds no scene; check its data_root and split")
         return DataLoader(
-            dataset,
+            require_scenes(dataset),
             batch_size,
             num_workers=self.cfg.num_worker_per_gpu,
             collate_fn=partial(point_collate_fn, mix_prob=mix_prob),

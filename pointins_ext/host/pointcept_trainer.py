@@ -2,12 +2,14 @@
 
 import logging
 import warnings
+from contextlib import contextmanager
 
 import torch
+from pointcept.engines import train as engine
 from pointcept.engines.train import TRAINERS, Trainer
 from pointcept.models.builder import build_model
 
-from pointins_ext.embedded.defaults import create_ddp_model
+from pointins_ext.embedded.defaults import create_ddp_model, require_scenes
 from pointins_ext.embedded.step import TrainingStep, amp_dtype
 from pointins_ext.host.flash import disable_flash, has_flash
 from pointins_ext.host.stand_ins import ANNOUNCEMENTS
@@ -60,7 +62,26 @@ class PointINSTrainer(TrainingStep, Trainer):
             model, self.device, broadcast_buffers=False, find_unused_parameters=self.cfg.find_unused_parameters
         )
 
+    def build_train_loader(self):
+        with _scenes_required():
+            return super().build_train_loader()
+
+    def build_val_loader(self):
+        with _scenes_required():
+            return super().build_val_loader()
+
     def build_scaler(self):
         if self.device.type == "cuda":
             return super().build_scaler()
         return None
+
+
+@contextmanager
+def _scenes_required():
+    """Datasets that Pointcept's trainer builds meanwhile hold scenes: its readers take a missing folder as empty."""
+    build = engine.build_dataset
+    engine.build_dataset = lambda cfg: require_scenes(build(cfg))
+    try:
+        yield
+    finally:
+        engine.build_dataset = build

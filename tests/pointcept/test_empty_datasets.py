@@ -1,0 +1,26 @@
+"""Pointcept's readers take a missing folder for a data set without scenes; our trainer stops there."""
+
+import pytest
+from pointcept.engines import train as engine
+
+from pointins_ext.host import build_dataset
+from tests.test_dataset_errors import trainer_without
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_missing_split_is_named(split):
+    words = f"ScanNetDataset with data_root='data/scannet', split='{split}' holds no scene; preprocess or link the data"
+    with pytest.raises(ValueError, match=words):
+        trainer_without(f"data/scannet/{split}")
+    assert engine.build_dataset is build_dataset
+
+
+def test_a_missing_part_of_several_is_named():
+    words = r"S3DISDataset with data_root='data/s3dis', split=\[.*'Area_6'\] holds no scene"
+    with pytest.raises(ValueError, match=words):
+        trainer_without("data/s3dis", "pretrain-sonata-ptv3-indoor")
