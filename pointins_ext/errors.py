@@ -1,4 +1,4 @@
-"""What a user can repair ends in one line."""
+"""What a user can repair ends in one line; checks that more than one room makes."""
 
 import logging
 import os
@@ -29,3 +29,16 @@ def one_line(error):
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return lines[-1] if lines[0].startswith("Caught ") else " ".join(lines)
+
+
+def require_scenes(dataset):
+    """`dataset`, unchanged. ValueError that names it, or the part of it, that holds no scene."""
+    for part in getattr(dataset, "datasets", ()):
+        require_scenes(part)
+    if len(dataset) == 0:
+        place = ", ".join(f"{key}={getattr(dataset, key)!r}" for key in ("data_root", "split") if hasattr(dataset, key))
+        raise ValueError(
+            f"the dataset {type(dataset).__name__}{f' with {place}' if place else ''} holds no scene; preprocess or "
+            "link the data to data_root, or correct data_root and split"
+        )
+    return dataset

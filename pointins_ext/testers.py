@@ -3,16 +3,18 @@
 import os
 from functools import partial
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 from tqdm import tqdm
 
 from pointins_ext.checkpoint import load_weight, probed_network, read_checkpoint
+from pointins_ext.errors import require_scenes
 from pointins_ext.evaluation import results
 from pointins_ext.evaluation.instance import as_array
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
-from pointins_ext.hooks.scoring import class_names, report, score_scenes, to_device
+from pointins_ext.hooks.scoring import class_names, one_pass, report, score_scenes, to_device
 from pointins_ext.host import TESTERS, build_dataset, build_model, comm, get_root_logger, point_collate_fn
 from pointins_ext.host.flash import disable_flash, has_flash
 
@@ -20,12 +22,12 @@ from pointins_ext.host.flash import disable_flash, has_flash
 class TaskTester:
     """Base: a subclass says which task. Loads cfg.weight into cfg.model and reads cfg.data.test, a scene a batch.
 
-    save: keep the predictions on raw points, save_path/result/NAME.npz; tools/submit.py makes submissions of them.
+    save: keep the predictions on raw points, save_path/result/NAME.npz; tools/submit.py makes submissions of them. Then
+    a split may also lack labels, and has no score.
     model: one that is loaded already, as Pointcept's PreciseEvaluator has. FileNotFoundError or ValueError where the
     weights are missing or do not fit.
     """
 
-    read = None  # how a batch is read, where one pass of the model does not do
     collate = staticmethod(partial(point_collate_fn, mix_prob=0))
 
     def __init__(self, cfg, save=False, model=None, **settings):
@@ -59,20 +61,25 @@ class TaskTester:
         return model.to(device)
 
     def build_loader(self):
-        dataset = build_dataset(self.cfg.data.test)
-        if len(dataset) == 0:
-            raise ValueError(f"data.test ({self.cfg.data.test.type}) holds no scene; check its data_root and split")
+        data = self.cfg.data.test
+        dataset = require_scenes(build_dataset(with_unlabelled(data) if self.save else data))
         sampler = DistributedSampler(dataset, shuffle=False) if comm.get_world_size() > 1 else None
         workers = self.cfg.num_worker_per_gpu
         return DataLoader(dataset, batch_size=1, sampler=sampler, num_workers=workers, collate_fn=self.collate)
 
     def test(self):
-        """Score the split; returns the result of the metric, which is also logged and saved."""
+        """Score the split; returns the result of the metric, which is also logged and saved.
+
+        Without any label it is nan, and the log alone says so: the tables of a labelled split stay.
+        """
+        unlabelled = 0
         progress = tqdm(
             total=len(self.loader), desc="testing", unit="scene", disable=None if comm.is_main_process() else True
         )
 
-        def keep(name, prediction):
+        def keep(name, prediction, target):
+            nonlocal unlabelled
+            unlabelled += not self.has_labels(target)
             if self.save:
                 if name is None:
                     raise ValueError("save=True needs the names of the scenes: add 'name' to Collect in data.test")
@@ -81,11 +88,34 @@ class TaskTester:
 
         with progress:
             score = score_scenes(self.task, self.model, self.loader, self.read, keep)
+        unlabelled = sum(comm.all_gather(unlabelled))
+        if unlabelled:
+            self.logger.warning(f"{unlabelled} of {score.scenes} scenes have no labels: they are not scored")
+        if unlabelled == score.scenes:
+            return {name: np.full_like(value, np.nan, dtype=float)[()] for name, value in score.result.items()}
         report(self.logger, f"Test of {self.tested}", self.task, score, self.names)
         if comm.is_main_process():
             about = dict(weight=self.tested, scenes=score.scenes, losses=score.losses)
             results.save(self.cfg.save_path, self.task.name, score.result, self.names, self.task.ignored, **about)
         return score.result
+
+    def read(self, model, batch):
+        """Losses and predictions of a batch; one without any label has no losses, which some hosts cannot compute."""
+        if "segment" not in batch or self.has_labels(batch):
+            return one_pass(self.task, model, batch)
+        bare = {key: value for key, value in batch.items() if key != "segment"}
+        return one_pass(self.task, lambda _: model(bare), batch)
+
+    def has_labels(self, scene):
+        """Whether any of the points has a class."""
+        return bool((scene["segment"] != self.cfg.data.get("ignore_index", -1)).any())
+
+
+def with_unlabelled(data):
+    """Config of a dataset whose CheckLabels, where it has one, lets scenes without any class pass."""
+    steps = data.get("transform") or []
+    steps = [dict(step, required=False) if step["type"] == "CheckLabels" else step for step in steps]
+    return dict(data, transform=steps) if steps else data
 
 
 def one_scene(batch):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointins_ext.embedded.defaults import require_scenes
+from pointins_ext.errors import require_scenes
 from pointins_ext.host import NAME, TRAINERS, build_dataset, default_config_parser
 from tests import test_configs, test_downstream_configs
 from tests.oracles.tiny_datasets import WRITERS

@@ -11,8 +11,10 @@ data = dict(
     names={{_base_.names}},
     train=dict(dataset, split="train", transform={{_base_.semantic.semantic_kitti}}),
     val=dict(dataset, split="val", transform={{_base_.semantic.semantic_kitti_val}}),
+    # sweeps of sequences 11-21, which have no labels, are of unknown class to this one, not cars
     test=dict(
         dataset,
+        type="SemanticKITTIPanopticDataset",
         split="val",
         transform={{_base_.semantic.test}},
         test_mode=True,

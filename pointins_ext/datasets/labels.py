@@ -10,13 +10,15 @@ class CheckLabels:
     """First transform of a labelled pipeline: passes the scene on, or stops with a ValueError that names it.
 
     `segment` must hold classes 0..num_classes-1 or `ignore_index`, not the latter alone. instance: some point must have
-    an instance; for data sets that number every object, where none means that the file is missing.
+    an instance; for data sets that number every object, where none means that the file is missing. required: False lets
+    a scene without any class pass, as those of test splits are.
     """
 
-    def __init__(self, num_classes, ignore_index=-1, instance=False):
+    def __init__(self, num_classes, ignore_index=-1, instance=False, required=True):
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.instance = instance
+        self.required = required
 
     def __call__(self, data_dict):
         name = data_dict.get("name", "without name")
@@ -29,6 +31,8 @@ class CheckLabels:
                 f"scene {name}: segment holds the labels {wrong[:5].tolist()}, expected 0..{self.num_classes - 1} or "
                 f"{self.ignore_index}; it was preprocessed for other classes: make it again, or change num_classes"
             )
+        if not len(known) and not self.required:
+            return data_dict
         if not len(known):
             raise ValueError(
                 f"scene {name}: no point has a class; its segment file is missing or empty: preprocess the scene again"

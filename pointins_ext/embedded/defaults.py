@@ -92,16 +92,3 @@ def create_ddp_model(model, device, **kwargs):
     if comm.get_world_size() == 1:
         return model
     return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None, **kwargs)
-
-
-def require_scenes(dataset):
-    """`dataset`, unchanged. ValueError that names it, or the part of it, that holds no scene."""
-    for part in getattr(dataset, "datasets", ()):
-        require_scenes(part)
-    if len(dataset) == 0:
-        place = ", ".join(f"{key}={getattr(dataset, key)!r}" for key in ("data_root", "split") if hasattr(dataset, key))
-        raise ValueError(
-            f"the dataset {type(dataset).__name__}{f' with {place}' if place else ''} holds no scene; preprocess or "
-            "link the data to data_root, or correct data_root and split"
-        )
-    return dataset

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pointins_ext.checkpoint import restore
 from pointins_ext.embedded import comm
 from pointins_ext.embedded.dataset import point_collate_fn
-from pointins_ext.embedded.defaults import create_ddp_model, require_scenes
+from pointins_ext.embedded.defaults import create_ddp_model
 from pointins_ext.embedded.env import seed_worker, set_rng_state
 from pointins_ext.embedded.events import EventStorage
 from pointins_ext.embedded.logger import FILE_ONLY, get_root_logger
@@ -22,6 +22,7 @@ from pointins_ext.embedded.optimizer import build_optimizer
 from pointins_ext.embedded.registry import HOOKS, TRAINERS, build_dataset, build_model
 from pointins_ext.embedded.scheduler import build_scheduler
 from pointins_ext.embedded.step import TrainingStep, amp_dtype
+from pointins_ext.errors import require_scenes
 
 
 class TrainerBase:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from pointins_ext.errors import require_scenes
 from pointins_ext.evaluation import InstanceAveragePrecision, components, results
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.hooks.common import pointins_model
@@ -140,7 +141,7 @@ class UnsupervisedInsEvaluator(HookBase):
 
     def before_train(self):
         self.model = pointins_model(self.trainer, "UnsupervisedInsEvaluator")
-        self.dataset = build_dataset(dict(self.data, transform=[]))
+        self.dataset = require_scenes(build_dataset(dict(self.data, transform=[])))
 
     def after_epoch(self):
         epoch = self.trainer.epoch + 1

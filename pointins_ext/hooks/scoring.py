@@ -43,7 +43,7 @@ def score_scenes(task, model, loader, read=None, keep=None) -> Score:
     """Score the scenes of `loader` with `task`, the same answer in every process.
 
     read: function of model and batch that gives the losses and a list of (prediction, target) of a batch; None: one
-    pass of the batch through the model. keep: called with the name and the prediction of every scene that counts.
+    pass of the batch through the model. keep: called with name, prediction and target of every scene that counts.
     A model under DistributedDataParallel is run bare. It is in evaluation mode meanwhile, without gradients, and has
     random numbers of its own, so that its scores repeat and training goes on as if it had not been scored.
     """
@@ -65,7 +65,7 @@ def score_scenes(task, model, loader, read=None, keep=None) -> Score:
                     if counts:
                         _add(tally, task, losses, *pair)
                         if keep is not None:
-                            keep(name, pair[0])
+                            keep(name, *pair)
             position += size * step
     return joined(tally)
 

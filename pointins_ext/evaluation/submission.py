@@ -1,0 +1,292 @@
+"""Submissions: what a tester kept, in the files that the servers of SemanticKITTI, nuScenes and ScanNet ask for.
+
+The formats are those of semantic-kitti-api's validate_submission.py, of nuscenes-devkit's eval/lidarseg and
+eval/panoptic, and of ScanNet's BenchmarkScripts. They hold for labelled splits, too: the official scripts score those.
+"""
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from tqdm import tqdm
+
+from pointins_ext.evaluation.results import whole_file
+
+# Tester -> task, and the arrays that it keeps of each scan
+TASKS = dict(SemanticTester="semantic", InstanceTester="instance", PanSegTester="panoptic")
+ARRAYS = dict(semantic=("segment",), instance=("instance", "score", "category"), panoptic=("segment", "instance"))
+NUM_NAMED = 5  # scans that an error lists
+
+# fmt: off
+# Original label of each class. SemanticKITTI: learning_map_inv; ScanNet: NYU40; ScanNet200: column id of its table
+KITTI_LABELS = (10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 80, 81)
+NUSCENES_LABELS = tuple(range(1, 17))
+SCANNET_LABELS = (*range(1, 13), 14, 16, 24, 28, 33, 34, 36, 39)
+SCANNET200_LABELS = (
+    *range(1, 12), *range(13, 20), *range(21, 25), *range(26, 30), *range(31, 37), *range(38, 43), *range(44, 53),
+    *range(54, 60), *range(62, 81), 82, 84, *range(86, 91), 93, *range(95, 108), 110, 112, 115, 116, 118, 120, 121, 122,
+    125, 128, 130, 131, 132, 134, 136, 138, 139, 140, 141, 145, 148, 154, 155, 156, 157, 159, 161, 163, 165, 166, 168,
+    169, 170, 177, 180, 185, 188, 191, 193, 195, 202, 208, 213, 214, 221, 229, 230, 232, 233, 242, 250, 261, 264, 276,
+    283, 286, 300, 304, 312, 323, 325, 331, 342, 356, 370, 392, 395, 399, 408, 417, 488, 540, 562, 570, 572, 581, 609,
+    748, 776, 1156, *range(1163, 1177), *range(1178, 1192),
+)
+# fmt: on
+
+
+class Benchmark:
+    """Base: the files of a submission to one server, for a task and a split.
+
+    labels: original label of each class; things: classes that have instances; most: instances that a class may have in
+    a scan.
+    """
+
+    tasks = labels = things = ()
+    most = 0
+
+    def __init__(self, task, split):
+        self.task, self.split = task, split
+
+    def files(self, name, prediction):
+        """Yields (path, bytes) of the files of a scan. ValueError for a prediction that the format cannot hold."""
+        raise NotImplementedError
+
+    def about(self):
+        """Path -> bytes of files that stand for the whole submission."""
+        return {}
+
+    def original(self, category):
+        """Original labels (N,) int64 of classes (N,). ValueError for a class out of range."""
+        wrong = np.unique(category[(category < 0) | (category >= len(self.labels))])
+        if len(wrong):
+            raise ValueError(f"holds the classes {wrong[:5].tolist()}, expected 0..{len(self.labels) - 1}")
+        return np.array(self.labels)[category]
+
+    def numbers(self, segment, instance):
+        """Number (N,) of each point's instance, 1.. within its class; 0 on stuff and without an instance."""
+        number = np.zeros(len(segment), np.int64)
+        for category in self.things:
+            member = (segment == category) & (instance > 0)
+            found, place = np.unique(instance[member], return_inverse=True)
+            if len(found) > self.most:
+                raise ValueError(
+                    f"holds {len(found)} instances of class {category}, the format has numbers for {self.most}: raise "
+                    "model.min_points and test again"
+                )
+            number[member] = place + 1
+        return number
+
+
+class SemanticKITTI(Benchmark):
+    """sequences/SS/predictions/NNNNNN.label: uint32, the original label below, the instance in the upper half."""
+
+    tasks = ("semantic", "panoptic")
+    labels, things, most = KITTI_LABELS, range(8), 2**16 - 1
+
+    def files(self, name, prediction):
+        sequence, frame = name.split("_")
+        label = self.original(prediction["segment"])
+        if self.task == "panoptic":
+            label = label | self.numbers(prediction["segment"], prediction["instance"]) << 16
+        yield f"sequences/{sequence}/predictions/{frame}.label", label.astype("<u4").tobytes()
+
+
+class NuScenes(Benchmark):
+    """lidarseg/SPLIT/TOKEN_lidarseg.bin: uint8, classes 1..16, or panoptic/SPLIT/TOKEN_panoptic.npz: uint16, class *
+    1000 + instance; with SPLIT/submission.json. ValueError for anything but one of its splits.
+    """
+
+    tasks = ("semantic", "panoptic")
+    labels, things, most = NUSCENES_LABELS, range(10), 999
+
+    def __init__(self, task, split):
+        if split not in ("train", "val", "test"):
+            raise ValueError(f"a submission to nuScenes is of one split, train, val or test, not {split}")
+        super().__init__(task, split)
+
+    def files(self, name, prediction):
+        label = self.original(prediction["segment"])
+        if self.task == "semantic":
+            yield f"lidarseg/{self.split}/{name}_lidarseg.bin", label.astype(np.uint8).tobytes()
+        else:
+            label = 1000 * label + self.numbers(prediction["segment"], prediction["instance"])
+            stream = io.BytesIO()
+            np.savez_compressed(stream, data=label.astype(np.uint16))
+            yield f"panoptic/{self.split}/{name}_panoptic.npz", stream.getvalue()
+
+    def about(self):
+        meta = dict(task="segmentation") if self.task == "panoptic" else {}
+        meta |= dict(use_camera=False, use_lidar=True, use_radar=False, use_map=False, use_external=False)
+        return {f"{self.split}/submission.json": json.dumps(dict(meta=meta), indent=2).encode()}
+
+
+class ScanNet(Benchmark):
+    """SCENE.txt: the label of each point, or a line "predicted_masks/SCENE_III.txt LABEL SCORE" for each instance,
+    whose mask file has a line 0 or 1 for each point.
+    """
+
+    tasks = ("semantic", "instance")
+    labels = SCANNET_LABELS
+
+    def files(self, name, prediction):
+        if self.task == "semantic":
+            yield f"{name}.txt", lines(self.original(prediction["segment"]))
+            return
+        if not np.isfinite(prediction["score"]).all():
+            raise ValueError("holds a score that is not a finite number")
+        rows = []
+        for i, label in enumerate(self.original(prediction["category"])):
+            path = f"predicted_masks/{name}_{i:03d}.txt"
+            # overlapping masks are kept beside the best-scored instance of each point
+            mask = prediction["masks"][:, i] if "masks" in prediction else prediction["instance"] == i
+            rows.append(f"{path} {label} {prediction['score'][i]}")
+            yield path, lines(mask.astype(np.int64))
+        yield f"{name}.txt", lines(np.array(rows))
+
+
+class ScanNet200(ScanNet):
+    """ScanNet with the labels of its second benchmark."""
+
+    labels = SCANNET200_LABELS
+
+
+# Dataset of data.test -> where its predictions can be submitted
+BENCHMARKS = dict(
+    SemanticKITTIDataset=SemanticKITTI,
+    SemanticKITTIPanopticDataset=SemanticKITTI,
+    NuScenesDataset=NuScenes,
+    NuScenesPanopticDataset=NuScenes,
+    ScanNetDataset=ScanNet,
+    ScanNet200Dataset=ScanNet200,
+)
+
+
+def lines(values):
+    """Text of values (N,), each on a line of its own."""
+    return "".join(f"{value}\n" for value in values.tolist()).encode()
+
+
+def benchmark_of(cfg):
+    """The benchmark that the config of an experiment is for. ValueError where it is for none."""
+    data, tester = cfg.get("data", {}).get("test") or {}, (cfg.get("test") or {}).get("type")
+    if data.get("type") not in BENCHMARKS:
+        raise ValueError(
+            f"no submission is known for data.test.type = {data.get('type')}; expected one of {', '.join(BENCHMARKS)}"
+        )
+    if tester not in TASKS:
+        raise ValueError(f"submissions are made of what {', '.join(TASKS)} keep; test.type is {tester}")
+    benchmark = BENCHMARKS[data["type"]]
+    if TASKS[tester] not in benchmark.tasks:
+        raise ValueError(
+            f"{benchmark.__name__} takes submissions of the tasks {', '.join(benchmark.tasks)}; {tester} keeps "
+            f"predictions of the task {TASKS[tester]}"
+        )
+    return benchmark(TASKS[tester], data.get("split"))
+
+
+def write_submission(folder, cfg, output, build_dataset):
+    """Write what the tester kept in the experiment `folder` to `output`; returns the number of scans.
+
+    cfg: config of the experiment; build_dataset: function of a config, gives the host's dataset. output: a folder, or a
+    .zip for the server, whole or not at all. FileNotFoundError for predictions that are missing; ValueError for those
+    that do not fit, for an experiment without a benchmark, and for an output that exists.
+    """
+    benchmark = benchmark_of(cfg)
+    if os.path.exists(output):
+        raise ValueError(f"{output} exists; remove it, or name another place: --out")
+    result = Path(folder, "result")
+    if not result.is_dir():
+        place = f"-d {Path(folder).absolute().parent.name} -n {Path(folder).absolute().name}"
+        raise FileNotFoundError(
+            f"{result} does not exist; keep the predictions first: sh tools/test.sh {place} -- test.save=True"
+        )
+    dataset = build_dataset(cfg.data.test)
+    names = [dataset.get_data_name(i) for i in range(len(dataset.data_list))]
+    require_predictions(result, names, benchmark.split)
+    with whole_submission(output) as write:
+        for path, content in benchmark.about().items():
+            write(path, content)
+        for i, name in enumerate(tqdm(names, unit="scan", disable=None)):
+            source = result / f"{name}.npz"
+            prediction = read_prediction(source, benchmark.task, len(dataset.get_data(i)["coord"]))
+            try:
+                for path, content in benchmark.files(name, prediction):
+                    write(path, content)
+            except ValueError as error:
+                raise ValueError(f"{source} {error}") from error
+    return len(names)
+
+
+def require_predictions(result, names, split):
+    """FileNotFoundError that counts the scans without a file in the folder `result`, and names the first."""
+    missing = [name for name in names if not (result / f"{name}.npz").is_file()]
+    if missing:
+        more = ", ..." if len(missing) > NUM_NAMED else ""
+        raise FileNotFoundError(
+            f"{result} has no prediction for {len(missing)} of the {len(names)} scans of split {split}: "
+            f"{', '.join(missing[:NUM_NAMED])}{more}; test it with test.save=True, or name the split that was tested: "
+            "--split"
+        )
+
+
+def read_prediction(path, task, number):
+    """Arrays of a prediction on `number` points. ValueError that names the file where they are others."""
+    try:
+        with np.load(path) as arrays:
+            prediction = dict(arrays)
+    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}; remove it and test again") from error
+    missing = [key for key in ARRAYS[task] if key not in prediction]
+    if missing:
+        raise ValueError(
+            f"{path} has {', '.join(prediction) or 'nothing'}, but no {', '.join(missing)}; it is not of the task "
+            f"{task}: test again with test.save=True"
+        )
+    found = len(prediction[ARRAYS[task][0]])
+    if found != number:
+        raise ValueError(
+            f"{path} has {found} points, the scan {number}: predictions must be on raw points; keep origin_coord or "
+            "inverse in the pipeline of data.test, and test again"
+        )
+    return prediction
+
+
+@contextmanager
+def whole_submission(output):
+    """write(path, bytes) into a folder, or into a .zip, that appears at `output` once everything is written."""
+    output = os.path.abspath(output)
+    if output.endswith(".zip"):
+        with whole_file(output) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            yield Archive(archive).write
+        return
+    temporary = Path(f"{output}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield lambda path, content: _write_below(temporary, path, content)
+        os.rename(temporary, output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+class Archive:
+    """A zip file whose folders are entries of their own: the validator of SemanticKITTI looks for them."""
+
+    def __init__(self, archive):
+        self.archive, self.folders = archive, set()
+
+    def write(self, path, content):
+        for folder in [f"{parent}/" for parent in reversed(PurePosixPath(path).parents[:-1])]:
+            if folder not in self.folders:
+                self.archive.writestr(folder, b"")
+                self.folders.add(folder)
+        self.archive.writestr(path, content)
+
+
+def _write_below(folder, path, content):
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
