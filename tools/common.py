@@ -1,22 +1,25 @@
 """What the tools share: scenes to work on."""
 
+from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
+
+SYNTHETIC = dict(rooms=SyntheticRoomsDataset, drives=SyntheticDrivesDataset)
 
 
 def add_scene_arguments(parser, split: str, num_scenes: int) -> None:
     """--data, --split, --num-scenes, --seed and --grid-size, as `load_scenes` reads them."""
-    parser.add_argument("--data", default="rooms", help="'rooms' (synthetic) or a folder of scans with instance labels")
+    parser.add_argument("--data", default="rooms", help="rooms or drives (synthetic), or a folder of labelled scans")
     parser.add_argument("--split", default=split, help=f"split of the data (default {split})")
-    parser.add_argument("--num-scenes", type=int, default=num_scenes, help=f"rooms to generate (default {num_scenes})")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the rooms")
+    parser.add_argument("--num-scenes", type=int, default=num_scenes, help=f"scenes to generate (default {num_scenes})")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the scenes")
     parser.add_argument("--grid-size", type=float, help="voxel of the scans in metres (default: as in training)")
 
 
 def load_scenes(args, predictor) -> list[dict]:
     """Labelled scenes in the metres of the network: a scan's `--grid-size` becomes the network's voxel."""
-    if args.data == "rooms":
-        dataset = SyntheticRoomsDataset(split=args.split, num_scenes=args.num_scenes, seed=args.seed, transform=[])
+    if args.data in SYNTHETIC:
+        dataset = SYNTHETIC[args.data](split=args.split, num_scenes=args.num_scenes, seed=args.seed, transform=[])
     else:
         scale = predictor.grid_size / args.grid_size if args.grid_size else predictor.scale
         dataset = ScanDataset(data_root=args.data, split=args.split or None, scale=scale, transform=[])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ plyfile = pytest.importorskip("plyfile")
 from pointins_ext import segment  # noqa: E402
 from pointins_ext.datasets.readers import write_ply  # noqa: E402
 from pointins_ext.datasets.rooms import generate_room  # noqa: E402
+from tools.common import load_scenes  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
@@ -104,6 +106,12 @@ def test_evaluate_label_free_writes_both_protocols(weight, tmp_path):
         assert set(table[protocol]) == {"pointins", "kmeans", "hdbscan", "components"}
         for scores in table[protocol].values():
             assert all(0 <= scores[key] <= 1 for key in ("map", "ap50", "ap25"))
+
+
+def test_drives_can_be_evaluated_as_rooms_can():
+    args = SimpleNamespace(data="drives", split="val", num_scenes=1, seed=0)
+    (scene,) = load_scenes(args, SimpleNamespace(scale=2.0))
+    assert scene["name"] == "drive_val_0_0000" and scene["instance"].max() > 0 and np.ptp(scene["coord"][:, 0]) > 40
 
 
 def test_quickstart_leaves_metrics_picture_and_report(tmp_path):
