@@ -12,10 +12,7 @@ from tests.test_configs import load, read_scalars
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted((FOLDER / "ablations").glob("*.py"))
 NAMES = [path.stem for path in CONFIGS]
-FAST = ("components-none", "layout-odr_student", "priors-half_normal")  # the others with `-m slow`
-TRAINED = [
-    pytest.param(path, marks=() if NAME == "embedded" and path.stem in FAST else pytest.mark.slow) for path in CONFIGS
-]
+TRAINED = [pytest.param(path, marks=() if NAME == "embedded" else pytest.mark.slow) for path in CONFIGS]
 # kinds of regularisers of the teacher and of the student
 SIDES = {
     "components-none": ([], []),
