@@ -3,7 +3,7 @@
 The small network of the rooms at the scale of traffic: 10 cm voxels, losses at 20 cm, coordinates and strength.
 """
 
-_base_ = ["_base_/default_runtime.py", "_base_/pretrain_dos_small.py"]
+_base_ = ["_base_/default_runtime.py", "_base_/pretrain_dos_small.py", "_base_/augmentation_outdoor.py"]
 
 num_drives = 120
 drive_seed = 0
@@ -22,15 +22,7 @@ transform = [
         view_keys=("coord", "origin_coord", "strength"),
         global_view_num=2,
         global_view_scale=(0.5, 0.8),
-        # no centre shift: the sensor is the origin
-        global_transform=[
-            dict(type="RandomScale", scale=[0.9, 1.1]),
-            dict(type="RandomRotate", angle=[-1, 1], axis="z", center=[0, 0, 0], p=0.8),
-            dict(type="RandomRotate", angle=[-1 / 64, 1 / 64], axis="x", center=[0, 0, 0], p=0.8),
-            dict(type="RandomRotate", angle=[-1 / 64, 1 / 64], axis="y", center=[0, 0, 0], p=0.8),
-            dict(type="RandomFlip", p=0.5),
-            dict(type="RandomJitter", sigma=0.005, clip=0.02),
-        ],
+        global_transform={{_base_.augmentation}},
         max_size=16384,
     ),
     dict(type="ToTensor"),

@@ -31,9 +31,9 @@ class CheckLabels:
                 f"scene {name}: segment holds the labels {wrong[:5].tolist()}, expected 0..{self.num_classes - 1} or "
                 f"{self.ignore_index}; it was preprocessed for other classes: make it again, or change num_classes"
             )
-        if not len(known) and not self.required:
-            return data_dict
         if not len(known):
+            if not self.required:
+                return data_dict
             raise ValueError(
                 f"scene {name}: no point has a class; its segment file is missing or empty: preprocess the scene again"
             )
