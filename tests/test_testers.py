@@ -18,6 +18,7 @@ from tests.oracles.tiny_scoring import (
     ScoredScenes,
     evaluate,
     loader,
+    plain_objects,
     plain_score,
     raw_predictions,
     trainer,
@@ -117,9 +118,7 @@ def test_saved_instances_are_scored_masks_of_the_raw_points(overlap, tmp_path):
     found, metric = tiny.saved(tmp_path), InstanceAveragePrecision(NUM_CLASSES, (-1, 0, 1), min_points=MIN_POINTS)
     assert sorted(found) == SCENES
     for scene, (raw, segment, instance) in zip(ScoredScenes(), raw_predictions(ScoredScenes()), strict=True):
-        voxels = scene["feat"].numpy()
-        ids = np.unique(voxels[voxels[:, 1] > 0, 1])
-        category = np.array([np.bincount(voxels[voxels[:, 1] == i, 0]).argmax() for i in ids])
+        ids, category = plain_objects(scene)
         masks, score = raw[:, 1] == ids[:, None], 1 / (1 + ids)
         if overlap:
             masks = np.concatenate([masks, np.ones_like(masks[:1])])

@@ -27,16 +27,11 @@ EVALUATORS = dict(
 )
 
 
-@DATASETS.register_module("ScoredScenes", force=True)
-class ScoredScenes(Dataset):
-    """Scenes of some hundred raw points around `30 + index` voxels; `noise`: share of voxels predicted at random.
+class Scenes(Dataset):
+    """Base: `num_scenes` scenes, each made from its index alone. raw: whether a scene knows its raw points."""
 
-    feat (V,2) holds the predicted class and instance of each voxel, 0 = none. A tenth of the labels is unknown. raw:
-    whether a batch knows the raw points.
-    """
-
-    def __init__(self, num_scenes=5, noise=0.3, raw=True, objects=True):
-        self.num_scenes, self.noise, self.raw, self.objects = num_scenes, noise, raw, objects
+    def __init__(self, num_scenes=5, raw=True):
+        self.num_scenes, self.raw = num_scenes, raw
 
     def __len__(self):
         return self.num_scenes
@@ -44,7 +39,24 @@ class ScoredScenes(Dataset):
     def __getitem__(self, index):
         if index >= self.num_scenes:
             raise IndexError(index)
-        rng = np.random.default_rng(index)
+        return self.make(index, np.random.default_rng(index))
+
+    def make(self, index, rng):
+        raise NotImplementedError
+
+
+@DATASETS.register_module("ScoredScenes", force=True)
+class ScoredScenes(Scenes):
+    """Scenes of some hundred raw points around `30 + index` voxels; `noise`: share of voxels predicted at random.
+
+    feat (V,2) holds the predicted class and instance of each voxel, 0 = none. A tenth of the labels is unknown.
+    """
+
+    def __init__(self, noise=0.3, objects=True, **options):
+        super().__init__(**options)
+        self.noise, self.objects = noise, objects
+
+    def make(self, index, rng):
         number = 30 + index
         coord = rng.permutation(1000)[:number, None] // np.array([100, 10, 1]) % 10.0
         instance = np.sort(rng.integers(0, 6, number))
@@ -141,6 +153,13 @@ def raw_predictions(dataset):
         yield scene["feat"].numpy()[nearest], scene["origin_segment"].numpy(), scene["origin_instance"].numpy()
 
 
+def plain_objects(scene):
+    """(id, most frequent class) of the predicted instances of a scene, by ascending id."""
+    voxels = scene["feat"].numpy()
+    ids = np.unique(voxels[voxels[:, 1] > 0, 1])
+    return ids, np.array([np.bincount(voxels[voxels[:, 1] == i, 0]).argmax() for i in ids], np.int64)
+
+
 def plain_score(task, dataset):
     """The score of a task by the plain accumulators, scene by scene."""
     if task == "semantic":
@@ -155,9 +174,7 @@ def plain_score(task, dataset):
         return metric.compute()
     metric = InstanceAveragePrecision(NUM_CLASSES, segment_ignore_index=(-1, 0, 1), min_points=MIN_POINTS)
     for scene, (found, segment, instance) in zip(dataset, raw_predictions(dataset), strict=True):
-        ids = np.unique(scene["feat"][:, 1][scene["feat"][:, 1] > 0])
-        voxels = scene["feat"].numpy()
-        category = np.array([np.bincount(voxels[voxels[:, 1] == i, 0]).argmax() for i in ids], np.int64)
+        ids, category = plain_objects(scene)
         masks = found[:, 1] == ids[:, None]
         prediction = dict(masks=masks, score=1 / (1 + ids.astype(np.float32)), category=category)
         metric.update(prediction, dict(segment=segment, instance=instance))

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.utils.data import Dataset
 
 from pointins_ext.embedded.launch import leave_group
 from pointins_ext.evaluation import results
 from pointins_ext.host import DATASETS, MODELS, TESTERS, Config, build_model
-from tests.oracles.tiny_scoring import DATA, EVALUATORS, NUM_CLASSES, ReadsFeatures
+from tests.oracles.tiny_scoring import DATA, EVALUATORS, NUM_CLASSES, ReadsFeatures, Scenes
 
 TASKS = {
     task: {key: value.replace("Evaluator", "Tester") if key == "type" else value for key, value in settings.items()}
@@ -22,23 +21,14 @@ EPOCH = 3  # in which the checkpoint was written
 
 
 @DATASETS.register_module("FragmentScenes", force=True)
-class FragmentScenes(Dataset):
+class FragmentScenes(Scenes):
     """Scenes of `40 + index` points as test pipelines cut them: three augmentations, two overlapping fragments each.
 
     feat (N,4) of a fragment shows the classes of its points under noise. raw: the labels that count are those of five
     times as many points, of which `inverse` knows the place.
     """
 
-    def __init__(self, num_scenes=5, raw=True):
-        self.num_scenes, self.raw = num_scenes, raw
-
-    def __len__(self):
-        return self.num_scenes
-
-    def __getitem__(self, index):
-        if index >= self.num_scenes:
-            raise IndexError(index)
-        rng = np.random.default_rng(index)
+    def make(self, index, rng):
         number = 40 + index
         segment = rng.integers(0, NUM_CLASSES, number)
         fragments = [self.fragment(rng, segment, part) for _ in range(3) for part in range(2)]
