@@ -6,6 +6,7 @@ import pytest
 
 from pointins_ext.branch import OffsetDistributionRegularization as ODR
 from pointins_ext.branch import SpatialClusteringRegularization as SCR
+from pointins_ext.hooks.oracle import OracleHook
 from pointins_ext.host import NAME, TRAINERS, Config
 from tests.test_configs import load, read_scalars
 
@@ -18,6 +19,7 @@ SIDES = {
     "components-none": ([], []),
     "components-offsets": ([], []),
     "components-odr": ([ODR], []),
+    "components-oracle": ([OracleHook], []),
     "components-scr": ([SCR], []),
     "layout-scr_then_odr": ([SCR, ODR], []),
     "layout-odr_student": ([SCR], [ODR]),
@@ -47,7 +49,7 @@ def test_components_both_is_the_shipped_config():
 
 def test_the_folder_is_complete():
     """METHOD 1.7: components, priors, layout, plug-in."""
-    wanted = {f"components-{name}" for name in ("none", "offsets", "odr", "scr", "both")}
+    wanted = {f"components-{name}" for name in ("none", "offsets", "odr", "scr", "both", "paper", "oracle")}
     wanted |= {f"priors-{name}" for name in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
     wanted |= {"layout-scr_then_odr", "layout-odr_student"}
     wanted |= {f"plugin-{name}-{way}" for name in ("dos", "sonata", "psa") for way in ("with", "without")}

@@ -31,6 +31,9 @@ COLUMNS = ("ap50", "map", "ap25", "ari", "recall50_touching", "recall50_free")
 TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")
 
 
+METHODS = ("pointins", "kmeans", "hdbscan", "components")
+
+
 def methods(voxel: float, num_clusters: int) -> dict:
     """Name -> function from a scene's voxels to labels, each with the radius that suits it best on other rooms."""
     reach = REACH_VOXELS * voxel
@@ -43,7 +46,9 @@ def methods(voxel: float, num_clusters: int) -> dict:
     }
 
 
-def evaluate(predictor, scenes: list[dict], num_clusters: int = 5) -> tuple[dict, dict, dict]:
+def evaluate(
+    predictor, scenes: list[dict], num_clusters: int = 5, names: tuple[str, ...] = METHODS
+) -> tuple[dict, dict, dict]:
     """Tables name -> scores for raw scenes and for planes removed, and the accuracy of the offsets on object points.
 
     Adds `prediction` and `voxels` (what the methods read) to every scene.
@@ -59,6 +64,7 @@ def evaluate(predictor, scenes: list[dict], num_clusters: int = 5) -> tuple[dict
             | dict(mean_direction=float(mean_direction(offset)), length=float(offset[instance >= 0].norm(dim=1).mean()))
         )
     rules = methods(predictor.grid_size / predictor.scale, num_clusters)
+    rules = {name: rules[name] for name in names}
     tables = [
         evaluate_label_free(scenes, rules, planes_off=off, grid_size=predictor.grid_size) for off in (False, True)
     ]
@@ -81,12 +87,13 @@ def main():
     add_scene_arguments(parser, split="val", num_scenes=16)
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     parser.add_argument("--num-clusters", type=int, default=5, help="K of the k-means baseline")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="rows of the tables (all)")
     parser.add_argument("--json", help="write the tables here")
     args = parser.parse_args()
     predictor = load_predictor(args.weight, args.network)
     scenes = load_scenes(args, predictor)
-    raw, planes_off, accuracy = evaluate(predictor, scenes, args.num_clusters)
-    one = raw["pointins"]
+    raw, planes_off, accuracy = evaluate(predictor, scenes, args.num_clusters, args.methods)
+    one = next(iter(raw.values()))
     print(f"\n{len(scenes)} scenes, {one['num_objects']} objects, {one['num_touching']} of them touch another\n")
     print(render_table(raw, planes_off))
     print("\noffsets on objects: " + ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from common import read_curves
 from evaluate_label_free import evaluate, render_table
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pointins_ext import host
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
@@ -47,16 +47,6 @@ def pretrain(args) -> dict:
     cfg = host.default_config_parser(os.fspath(CONFIG), options)
     train(cfg)
     return cfg
-
-
-def read_curves(folder: str) -> dict[str, tuple[list, list]]:
-    """Scalars of the newest TensorBoard file in `folder`: name -> (steps, values)."""
-    newest = max(Path(folder).glob("events.out.tfevents.*"), key=os.path.getmtime)
-    events = EventAccumulator(os.fspath(newest), size_guidance=dict(scalars=0)).Reload()
-    return {
-        tag: ([e.step for e in events.Scalars(tag)], [e.value for e in events.Scalars(tag)])
-        for tag in events.Tags()["scalars"]
-    }
 
 
 def picture(scenes: list[dict], path: str) -> str:

@@ -24,7 +24,7 @@ def panel(images, titles, columns, path):
     for axis, image, title in zip(axes, images, titles, strict=False):
         axis.imshow(image)
         axis.set_title(title, fontsize=11)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def instances_figure(scenes, path, azimuth=45.0, elevation=38.0, point_size=5):
@@ -43,7 +43,7 @@ def instances_figure(scenes, path, azimuth=45.0, elevation=38.0, point_size=5):
     figure, axes = _grid(len(scenes), 4, VIEW_SIZE)
     for row, scene in zip(axes.reshape(-1, 4), scenes, strict=True):
         _scene_row(row, scene, azimuth, elevation, point_size)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _scene_row(axes, scene, azimuth, elevation, point_size):
@@ -108,7 +108,8 @@ def _grid(rows, columns, shape):
     return figure, axes
 
 
-def _save(figure, path):
+def save_figure(figure, path):
+    """Writes a matplotlib figure as PNG, whole or not at all; returns the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.png")

@@ -6,7 +6,7 @@ hooks = [
     {{_base_.load}},
     {{_base_.model_hook}},
     {{_base_.decay}},
-    dict(type="ODRHook", prior="indoor", side="student"),
+    dict(type="ODRHook", prior={{_base_.prior}}, side="student"),
     {{_base_.scr}},
     {{_base_.monitor}},
     {{_base_.timer}},

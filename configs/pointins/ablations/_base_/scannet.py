@@ -2,10 +2,11 @@
 
 _base_ = ["../../pretrain-dos-ptv3-scannet.py"]
 
+prior = "indoor"
 load = dict(type="WeightLoader")
 model_hook = dict(type="ModelHook")
 decay = dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2)
-odr = dict(type="ODRHook", prior="indoor")
+odr = dict(type="ODRHook", prior=prior)
 scr = dict(type="SCRHook", num_clusters=8, feature="loss_stage", radius=0.12)
 monitor = dict(type="OffsetMonitor", every=100)
 timer = dict(type="IterationTimer", warmup_iter=2)

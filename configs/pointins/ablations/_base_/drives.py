@@ -1,0 +1,16 @@
+"""The hooks of PointINS on DOS at laptop size, for tools/ablate.py, which puts this file in the place of scannet.py."""
+
+_base_ = ["../../pretrain-dos-drives.py"]
+
+# thousands of steps: the teacher may settle
+model = dict(pretrainer=dict(momentum_final=0.999))
+prior = "outdoor"
+load = dict(type="WeightLoader")
+model_hook = dict(type="ModelHook")
+decay = dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2)
+odr = dict(type="ODRHook", prior=prior)
+scr = dict(type="SCRHook", num_clusters=8, feature="loss_stage", radius=0.4, min_points=5, prior=prior)
+monitor = dict(type="OffsetMonitor", every=25, canary_seed=None)
+timer = dict(type="IterationTimer", warmup_iter=2)
+writer = dict(type="InformationWriter")
+saver = dict(type="CheckpointSaver", save_freq=None)

@@ -1,0 +1,57 @@
+"""OracleHook: true centres as offset targets, a bound on what better ones could bring. For ablations; needs labels."""
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+
+from pointins_ext.branch.targets import OffsetField
+from pointins_ext.hooks.common import pointins_model
+from pointins_ext.host import HOOKS, HookBase
+
+
+@HOOKS.register_module()
+class OracleHook(HookBase):
+    """Points the teacher's offsets at the centroids of the labelled instances; points of none get no target.
+
+    The centroid is that of the whole object, also where a view shows only a part. Batches need the scenes' `name`, the
+    data set `instance`, -1 = none; ValueError otherwise.
+    """
+
+    def before_train(self):
+        self.model = pointins_model(self.trainer, "OracleHook")
+        dataset = self.trainer.train_loader.dataset
+        self.scenes = {dataset.get_data_name(i): i for i in range(len(dataset.data_list))}
+        self.objects = {}
+        self.names = []
+        self.model.add_regulariser(self)
+
+    def before_step(self):
+        batch = self.trainer.comm_info["input_dict"]
+        if "name" not in batch:
+            raise ValueError("OracleHook needs the names of the scenes: add 'name' to Collect in data.train.transform")
+        self.names = batch["name"]
+
+    def refine(self, field: OffsetField) -> OffsetField:
+        """The field with true offsets; valid on object voxels alone."""
+        center = torch.full_like(field.coord, torch.nan)
+        for index, name in enumerate(self.names):
+            own = field.scene == index
+            tree, centers = self._objects(name)
+            nearest = tree.query(field.coord[own].cpu().numpy())[1]
+            center[own] = torch.from_numpy(centers[nearest]).to(center)
+        # no target is nan, which offset_targets takes for invalid
+        return field.replace(offset=center - field.coord)
+
+    def _objects(self, name):
+        """Search tree of a scene's points, and the centroid (N,3) of each one's instance, nan for none."""
+        if name not in self.objects:
+            scene = self.trainer.train_loader.dataset.get_data(self.scenes[name])
+            if scene.get("instance") is None:
+                raise ValueError(f"OracleHook: scene {name} has no instance labels; true centres need them")
+            coord, instance = scene["coord"], scene["instance"].reshape(-1)
+            _, group = np.unique(instance, return_inverse=True)
+            total = [np.bincount(group, coord[:, axis]) for axis in range(3)]
+            centers = (np.stack(total, 1) / np.bincount(group)[:, None])[group]
+            centers[instance < 0] = np.nan
+            self.objects[name] = cKDTree(coord), centers.astype(np.float32)
+        return self.objects[name]

@@ -1,0 +1,166 @@
+"""The suites of ablations: every arm's config, the statistics, and a tiny suite end to end, interrupted once."""
+
+import dataclasses
+import json
+import math
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pointins_ext.host import Config
+
+pytest.importorskip("matplotlib")
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import ablate  # noqa: E402
+import ablation_report  # noqa: E402
+
+ROWS = [
+    dict(arm=arm, seed=seed, map=base + 10 * seed + 0.1 * noise, miou=50.0)
+    for arm, base in (("none", 1.0), ("both", 4.0))
+    for seed, noise in enumerate((0, 1, 2) if arm == "both" else (0, 0, 0))
+]
+
+
+def request(folder, **changes):
+    return SimpleNamespace(
+        **dict(suite="components", data="rooms", output=Path(folder), steps=4, data_root="scans", grid_size=0.008)
+        | changes
+    )
+
+
+# -- configs --------------------------------------------------------------------------------------------------------
+
+PLACES = [(suite, data, name) for suite, arms in ablate.SUITES.items() for data in ablate.SETTINGS for name in arms]
+TRAINED = [
+    place
+    for place in PLACES
+    if ablate.SUITES[place[0]][place[2]].config and (place[0] != "plugin" or place[1] == "rooms")
+]
+
+
+@pytest.mark.parametrize("suite,data,name", TRAINED, ids="-".join)
+def test_an_arm_is_its_scannet_config_with_other_data(suite, data, name, tmp_path):
+    run = ablate.Run(request(tmp_path, suite=suite, data=data), name, 0)
+    run.folder.mkdir(parents=True)
+    cfg = Config.fromfile(str(run.config()))
+    paper = Config.fromfile(str(ablate.ARMS / f"{run.arm.config}.py"))
+    kinds = [hook["type"] for hook in cfg.hooks if hook["type"] != "WeightDecaySchedular"]
+    assert kinds == [hook["type"] for hook in paper.hooks if hook["type"] != "WeightDecaySchedular"]
+    assert cfg.model.offset_loss_weight == paper.model.offset_loss_weight
+    assert cfg.model.pretrainer.type == paper.model.pretrainer.type
+    kind = dict(rooms="SyntheticRoomsDataset", drives="SyntheticDrivesDataset", mosd="ScanDataset")[data]
+    assert cfg.data.train.type == kind
+    for option in run.arm.options:  # an override names what is there
+        hooks, *place = option.split(".")
+        assert hooks != "hooks" or cfg.hooks[int(place[0])]["type"] == ("SCRHook" if place[0] == "4" else "ODRHook")
+
+
+@pytest.mark.parametrize("steps,num_scenes", [(4000, 200), (4000, 30), (7, 200), (601, 60)])
+def test_pretraining_has_at_least_the_steps_and_whole_epochs(steps, num_scenes, tmp_path):
+    run = ablate.Run(request(tmp_path, steps=steps), "both", 0)
+    run.setting = dataclasses.replace(run.setting, num_scenes=num_scenes)
+    run.folder.mkdir(parents=True)
+    options = dict(item.split("=") for item in run.pretraining() if "=" in str(item))
+    epoch, saves = int(options["epoch"]), int(options["eval_epoch"])
+    assert epoch % saves == 0 and steps <= epoch * num_scenes < steps + max(20, 1) * num_scenes
+
+
+def test_seeds_change_the_runs_and_nothing_else(tmp_path):
+    commands = []
+    for seed in (0, 1):
+        run = ablate.Run(request(tmp_path), "both", seed)
+        run.folder.mkdir(parents=True)
+        commands.append([str(word).replace(run.folder.name, "") for word in run.pretraining()])
+    changed = [pair for pair in zip(*commands, strict=True) if pair[0] != pair[1]]
+    assert changed == [("seed=0", "seed=1")]
+
+
+# -- statistics -----------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=9))
+def test_interval_is_students(values):
+    mean, width = ablation_report.interval(values)
+    assert mean == pytest.approx(np.mean(values), abs=1e-9)
+    if np.std(values) > 1e-6:
+        low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+        assert (mean - width, mean + width) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_interval_of_one_run_is_unknown():
+    assert math.isnan(ablation_report.interval([3.0])[1])
+
+
+def test_pairs_share_a_seed():
+    difference = ablation_report.paired(ROWS[1:], "both", "none", "map")  # none lacks seed 0
+    np.testing.assert_allclose(difference, [3.1, 3.2])
+    assert len(ablation_report.paired(ROWS, "both", "none", "pq")) == 0
+
+
+def test_table_has_every_arm_and_the_differences_by_seed():
+    lines = ablation_report.table(ROWS, ["none", "both", "paper"]).splitlines()
+    assert [line.split("|")[1].strip() for line in lines] == ["arm", "---", "none", "both", "both - none"]
+    # seeds differ by 10, the arms by 3.1 on every one of them
+    width = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
+    assert f"+3.1 ± {width:.1f}" in lines[-1]
+    assert "+0.0 ± 0.0" in lines[-1]
+
+
+def test_share_of_a_log(tmp_path):
+    log = tmp_path / "train.log"
+    assert ablate.trained_share(log) == 0.0
+    log.write_text("Train: [1/20][10/200] loss\nTrain: [3/20][100/200] loss\n")
+    assert ablate.trained_share(log) == pytest.approx(2.5 / 20)
+
+
+# -- end to end -----------------------------------------------------------------------------------------------------
+
+
+def test_a_tiny_suite_resumes_and_reports(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rooms = ablate.SETTINGS["rooms"]
+    tiny = dataclasses.replace(
+        rooms,
+        num_scenes=2,
+        pretrain=rooms.pretrain | {"num_rooms": 2, "model.offset_warmup_steps": 1, "hooks.5.every": 1},
+        probe=rooms.probe | {"num_rooms": 2, "epoch": 2, "batch_size": 2},
+        test_scenes={"data.test.num_scenes": 1, "num_worker": 0},
+        label_free=("--data", "rooms", "--num-scenes", "1"),
+    )
+    monkeypatch.setitem(ablate.SETTINGS, "rooms", tiny)
+    args = request("exp", jobs=2)
+    runs = [ablate.Run(args, name, 0) for name in ("both", "random")]
+
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(InterruptedError, match="both-seed0"):
+        runs[0](stopped)
+    assert not list(runs[0].folder.glob("*.done"))
+
+    assert ablate.perform(args, runs) == []
+    rows = [json.loads(run.row.read_text()) for run in runs]
+    assert [row["arm"] for row in rows] == ["both", "random"]
+    assert {"map", "miou", "raw_pointins_map", "off_pointins_recall50_touching", "offset_cosine"} <= set(rows[0])
+    assert {"map", "miou"} <= set(rows[1]) and "raw_pointins_map" not in rows[1]
+    assert runs[0].progress() == 1.0
+    for name in ("rows.csv", "table.md", "scores.png", "monitor.png"):
+        assert (args.output / name).stat().st_size > 0
+
+    # what is done stays: an unreadable tool would now fail
+    monkeypatch.setattr(ablate, "ROOT", tmp_path)
+    assert ablate.perform(args, runs) == []
+    runs[0].row.unlink()
+    assert ablate.perform(args, runs) == [] and json.loads(runs[0].row.read_text()) == rows[0]
+    (runs[0].folder / "label_free.done").unlink()
+    runs[0].row.unlink()
+    (failure,) = ablate.perform(args, runs)
+    assert "both-seed0: label_free failed" in failure and "label_free.log" in failure

@@ -1,0 +1,395 @@
+"""Run a suite of ablations end to end: pretrain, probe, evaluate. One row a run, compared seed by seed.
+
+    python tools/ablate.py --suite components --data rooms --seeds 3 --steps 4000
+    python tools/ablate.py --suite components --data mosd --data-root FOLDER --grid-size 0.008 --seeds 3
+
+Call it again after any interruption: what is done stays, what was running goes on from its last checkpoint, and more
+seeds or arms may be asked for. Tables and pictures in --output are rewritten after every run.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from ablation_report import write_report
+from tqdm import tqdm
+
+from pointins_ext.errors import exit_on_user_error
+from pointins_ext.evaluation.results import whole_file
+
+ROOT = Path(__file__).resolve().parent.parent
+ARMS = ROOT / "configs/pointins/ablations"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A config of configs/pointins/ablations, or None for no pretraining at all, and overrides of it."""
+
+    config: str | None
+    options: dict = field(default_factory=dict)
+    probe: str = "-lin"  # suffix of the downstream configs
+
+
+def scr_arm(**options) -> Arm:
+    """PointINS with other options of its SCRHook, the fifth hook."""
+    return Arm("components-both", {f"hooks.4.{name}": value for name, value in options.items()})
+
+
+# The first arm of a suite is the baseline that the others are compared with.
+SUITES = {
+    "components": {
+        "none": Arm("components-none"),
+        "offsets": Arm("components-offsets"),
+        "odr": Arm("components-odr"),
+        "scr": Arm("components-scr"),
+        "both": Arm("components-both"),
+        "paper": Arm("components-paper"),
+        "oracle": Arm("components-oracle"),
+        "random": Arm(None),
+        "supervised": Arm(None, probe=""),
+    },
+    "priors": {"none": Arm("components-scr")}
+    | {n: Arm(f"priors-{n}") for n in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")},
+    "layout": {
+        "none": Arm("components-none"),
+        "odr_then_scr": Arm("components-both"),
+        "scr_then_odr": Arm("layout-scr_then_odr"),
+        "odr_student": Arm("layout-odr_student"),
+    },
+    "plugin": {
+        "dos_without": Arm("components-none"),
+        "dos_with": Arm("components-both"),
+    }
+    | {f"{name}_{way}": Arm(f"plugin-{name}-{way}") for name in ("sonata", "psa") for way in ("without", "with")},
+    "scr": {
+        "both": Arm("components-both"),
+        "k3": scr_arm(num_clusters=3),
+        "k8": scr_arm(num_clusters=8),
+        "k20": scr_arm(num_clusters=20),
+        "concat": scr_arm(feature="concat"),
+        "balanced": scr_arm(feature="balanced"),
+        "uncut": scr_arm(exclude_cut=True),
+        "lambda_1": Arm("components-both", {"model.offset_loss_weight": 1.0}),
+        "no_ramp": Arm("components-both", {"hooks.3.ramp_steps": 0}),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A data set: how it is pretrained on, probed and scored."""
+
+    config: str  # in the place of scannet in the arms' bases
+    num_scenes: int  # of the pretraining
+    pretrain: dict  # overrides of the arms
+    probes: tuple[str, ...]  # downstream configs; the first is trained, all score its weights
+    probe: dict  # overrides of the downstream configs
+    test_scenes: dict  # overrides that choose the scenes to score
+    label_free: tuple[str, ...]  # flags of evaluate_label_free.py
+    scans: bool = False  # lies in a folder of the user's
+
+
+# One scene a step, and a schedule that ends: see README, "The ladder".
+LONG = {"batch_size": 1, "num_worker": 0, "scheduler.final_div_factor": 100.0, "model.offset_warmup_steps": None}
+SETTINGS = {
+    "rooms": Setting(
+        config="rooms",
+        num_scenes=200,
+        pretrain={**LONG, "num_rooms": 200},
+        probes=("insseg-rooms", "panseg-rooms"),
+        probe={"epoch": 80, "eval_epoch": 1, "evaluate": False, "num_worker": 0},
+        test_scenes={"data.test.num_scenes": 48, "num_worker": 0},
+        label_free=("--data", "rooms", "--num-scenes", "48"),
+    ),
+    "drives": Setting(
+        config="drives",
+        num_scenes=200,
+        pretrain={**LONG, "num_drives": 200},
+        probes=("panseg-drives",),
+        probe={"epoch": 80, "eval_epoch": 1, "evaluate": False, "num_worker": 0},
+        test_scenes={"data.test.num_scenes": 48, "num_worker": 0},
+        label_free=("--data", "drives", "--num-scenes", "48"),
+    ),
+    "mosd": Setting(
+        config="scans",
+        num_scenes=30,
+        pretrain={**LONG, "split": "train"},
+        probes=("insseg-scans",),
+        probe={"epoch": 54, "eval_epoch": 1, "evaluate": False, "num_worker": 0},
+        test_scenes={"num_worker": 0},
+        label_free=("--split", "val"),
+        scans=True,
+    ),
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", required=True, choices=sorted(SUITES))
+    parser.add_argument("--data", required=True, choices=sorted(SETTINGS))
+    parser.add_argument("--data-root", help="folder with train and val of labelled scans (--data mosd)")
+    parser.add_argument("--grid-size", type=float, default=0.008, help="voxel of these scans, metres (default 0.008)")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of every arm: seeds 0, 1, ... (default 3)")
+    parser.add_argument("--steps", type=int, default=4000, help="pretraining steps of a run (default 4000)")
+    parser.add_argument("--arms", nargs="+", help="some arms of the suite only")
+    parser.add_argument("--output", help="folder of everything (default exp/ablations/SUITE-DATA)")
+    parser.add_argument("--jobs", type=int, help="runs at a time (default: a run a GPU, else a run a core)")
+    parser.add_argument("--report", action="store_true", help="write tables and pictures of what is there, run nothing")
+    args = parser.parse_args()
+    unknown = set(args.arms or ()) - set(SUITES[args.suite])
+    if unknown:
+        raise ValueError(f"suite {args.suite} has no arm {sorted(unknown)}; it has {', '.join(SUITES[args.suite])}")
+    if SETTINGS[args.data].scans and not os.path.isdir(args.data_root or ""):
+        raise FileNotFoundError(
+            f"--data {args.data} needs --data-root, a folder with train and val scans; found {args.data_root!r}"
+        )
+    args.output = Path(args.output or f"exp/ablations/{args.suite}-{args.data}")
+    return args
+
+
+class Run:
+    """One arm with one seed, in a folder of its own: stages that are skipped once they are done."""
+
+    def __init__(self, args, name: str, seed: int):
+        self.arm, self.name, self.seed = SUITES[args.suite][name], name, seed
+        # the one that also scores the geometric baselines, which are the same for all
+        self.is_reference = seed == 0 and name == next(iter(SUITES[args.suite]))
+        self.setting = SETTINGS[args.data]
+        self.folder = args.output / "runs" / f"{name}-seed{seed}"
+        self.steps = args.steps
+        self.scans = dict(data_root=args.data_root, grid_size=args.grid_size) if self.setting.scans else {}
+        self.device = None  # number of the GPU
+        self.process = None
+
+    @property
+    def row(self) -> Path:
+        return self.folder / "row.json"
+
+    def __call__(self, stop: threading.Event) -> dict:
+        """The scores of the run; RuntimeError with the log's file where a stage failed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for stage, command in self.stages():
+            if not (self.folder / f"{stage}.done").is_file():
+                self.execute(stage, command, stop)
+        row = self.scores()
+        with whole_file(self.row) as stream:
+            stream.write(json.dumps(row, indent=1).encode())
+        return row
+
+    def stages(self):
+        """Name and command of every stage, in order."""
+        weight = self.folder / "pretrain/model/model_last.pth"
+        if self.arm.config:
+            yield "pretrain", self.pretraining()
+        first, *_ = self.setting.probes
+        probe = self.folder / "probe"
+        start = [f"weight={weight}"] if self.arm.config else []
+        options = literals(self.setting.probe | self.scans | dict(seed=self.seed)) + start
+        yield "probe", tool("train", self.downstream(first), save_path=probe, options=options)
+        for name in self.setting.probes:
+            options = literals(self.setting.test_scenes | self.scans)
+            options.append(f"weight={probe}/model/model_last.pth")
+            yield f"test-{name}", tool("test", self.downstream(name), save_path=probe, options=options)
+        if self.arm.config:
+            yield "label_free", self.label_free(weight)
+
+    def pretraining(self) -> list:
+        scenes = self.setting.num_scenes
+        epoch = -(-self.steps // scenes)  # one scene a step
+        saves = min(epoch, 20)
+        epoch = -(-epoch // saves) * saves
+        last = self.folder / "pretrain/model/model_last.pth"
+        settings = self.setting.pretrain | self.scans | self.arm.options
+        settings |= dict(seed=self.seed, epoch=epoch, eval_epoch=saves)
+        resume = [f"weight={last}", "resume=True"] if last.is_file() else []
+        return tool("train", self.config(), save_path=self.folder / "pretrain", options=literals(settings) + resume)
+
+    def config(self) -> Path:
+        """The arm's config for this data: scannet in its base gives way to the setting's name."""
+        text = (ARMS / f"{self.arm.config}.py").read_text(encoding="utf-8")
+        path = re.search(r'^_base_ = \["(.*)"\]$', text, re.MULTILINE)[1]
+        base = ARMS / re.sub("(ptv3-)?scannet", self.setting.config, path)
+        text = text.replace(path, str(base.resolve())).replace("{{ fileDirname }}", str(ARMS))
+        target = self.folder / "pretrain.py"
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    def downstream(self, name: str) -> Path:
+        return ROOT / f"configs/pointins/{name}{self.arm.probe}.py"
+
+    def label_free(self, weight: Path) -> list:
+        flags = list(self.setting.label_free)
+        if not self.is_reference:
+            flags += ["--methods", "pointins", "kmeans"]
+        if self.setting.scans:
+            flags += ["--data", self.scans["data_root"], "--grid-size", self.scans["grid_size"]]
+        target = self.folder / "label_free.json"
+        return [ROOT / "tools/evaluate_label_free.py", "--weight", weight, *flags, "--json", target]
+
+    def execute(self, stage: str, command: list, stop: threading.Event) -> None:
+        environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+        if self.device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = str(self.device)
+        log, begin = self.folder / f"{stage}.log", time.perf_counter()
+        with open(log, "a", encoding="utf-8") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, *map(str, command)], stdout=stream, stderr=stream, env=environment
+            )
+            while self.process.poll() is None:
+                if stop.wait(0.5):
+                    self.process.send_signal(signal.SIGTERM)
+                    self.process.wait()
+        if stop.is_set():
+            raise InterruptedError(f"{self.folder.name}: stopped in {stage}")
+        if self.process.returncode:
+            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise RuntimeError(f"{self.folder.name}: {stage} failed, see {log}: {' '.join(tail)}")
+        with whole_file(self.folder / f"{stage}.done") as stream:
+            stream.write(str(round(time.perf_counter() - begin)).encode())
+
+    def progress(self) -> float:
+        """Share of the run that is done; pretraining counts for 85 %, the probe for 10 %."""
+        if self.row.is_file():
+            return 1.0
+        share = 0.0 if self.arm.config else 0.85
+        for stage, part in dict(pretrain=0.85, probe=0.1).items():
+            done = (self.folder / f"{stage}.done").is_file()
+            share += part * (1.0 if done else trained_share(self.folder / stage / "train.log"))
+        return min(share, 0.99)
+
+    def scores(self) -> dict:
+        """The row: what the probe and the label-free evaluation gave, percent, and seconds of the stages."""
+        row = dict(arm=self.name, seed=self.seed)
+        for name in ("instance", "panoptic"):
+            path = self.folder / f"probe/results/{name}.json"
+            if path.is_file():
+                means = json.loads(path.read_text())
+                wanted = ("map", "ap50", "ap25") if name == "instance" else ("miou", "pq")
+                row |= {key: 100 * means["metrics"][key] for key in wanted}
+        path = self.folder / "label_free.json"
+        if path.is_file():
+            row |= label_free_scores(json.loads(path.read_text()))
+        for path in sorted(self.folder.glob("*.done")):
+            row[f"seconds_{path.stem}"] = int(path.read_text())
+        return row
+
+
+def label_free_scores(tables: dict) -> dict:
+    """Columns of one label-free evaluation: `raw_` raw scenes, `off_` planes removed."""
+    row = {}
+    for protocol, table in dict(raw="unsupervised", off="unsupervised_planes_off").items():
+        for method, scores in tables[table].items():
+            for name in ("map", "ap50", "recall50_touching"):
+                row[f"{protocol}_{method}_{name}"] = 100 * scores[name]
+    offsets = tables["offsets"]
+    return row | {f"offset_{name}": offsets[name] for name in ("cosine", "length", "mean_direction")}
+
+
+def tool(name: str, config: Path, save_path: Path, options: list) -> list:
+    """Command line of tools/train.py or tools/test.py."""
+    return [ROOT / f"tools/{name}.py", "--config-file", config, "--options", f"save_path={save_path}", *options]
+
+
+def literals(options: dict) -> list[str]:
+    return [f"{name}={value}" for name, value in options.items()]
+
+
+def trained_share(log: Path) -> float:
+    """Share of a training run that its log has seen, 0 where there is none."""
+    if not log.is_file():
+        return 0.0
+    with open(log, "rb") as stream:
+        stream.seek(max(0, log.stat().st_size - 4096))
+        seen = re.findall(rb"\[(\d+)/(\d+)\]\[(\d+)/(\d+)\]", stream.read())
+    if not seen:
+        return 0.0
+    epoch, epochs, step, steps = map(int, seen[-1])
+    return (epoch - 1 + step / steps) / epochs
+
+
+def perform(args, runs: list[Run]) -> list[str]:
+    """All runs, some at a time; tables and pictures follow every finished one. Returns what failed."""
+    devices = torch.cuda.device_count()
+    jobs = args.jobs or devices or os.cpu_count()
+    free, stop, failed = list(range(devices)) * jobs, threading.Event(), []
+    lock = threading.Lock()
+
+    def one(run):
+        with lock:
+            run.device = free.pop(0) if free else None
+        try:
+            run(stop)
+        finally:
+            with lock:
+                if run.device is not None:
+                    free.insert(0, run.device)
+
+    def show(bar):
+        active = [run.folder.name for run in runs if run.process and run.process.poll() is None]
+        done = sum(run.row.is_file() for run in runs)
+        bar.set_postfix_str(f"{done} of {len(runs)} runs done; {', '.join(active)}", refresh=False)
+        bar.update(percent() - bar.n)
+
+    def percent():
+        return 100 * sum(run.progress() for run in runs) / len(runs)
+
+    waiting = [run for run in runs if not run.row.is_file()]
+    # a line a minute where nobody watches
+    style = dict(mininterval=5 if sys.stderr.isatty() else 60, maxinterval=60, smoothing=0)
+    form = "{percentage:5.1f}% |{bar:20}| {elapsed} passed, {remaining} left{postfix}"
+    bar = tqdm(total=100, initial=percent(), bar_format=form, **style)
+    with ThreadPoolExecutor(jobs) as pool, bar:
+        futures = {pool.submit(one, run): run for run in waiting}
+        try:
+            while futures:
+                done = [future for future in futures if future.done()]
+                for future in done:
+                    futures.pop(future)
+                    if future.exception() is not None:
+                        failed.append(str(future.exception()))
+                        bar.write(f"error: {failed[-1]}")
+                    report(args, runs)
+                show(bar)
+                time.sleep(1)
+        except BaseException:
+            stop.set()
+            raise
+    return failed
+
+
+def report(args, runs: list[Run]) -> None:
+    """Tables and pictures of the runs that are done."""
+    done = [run for run in runs if run.row.is_file()]
+    if not done:
+        return
+    experiments = {}
+    for run in done:
+        experiments.setdefault(run.name, []).append(run.folder / "pretrain")
+    write_report(args.output, [json.loads(run.row.read_text()) for run in done], list(SUITES[args.suite]), experiments)
+
+
+def main():
+    args = arguments()
+    names = [name for name in SUITES[args.suite] if name in (args.arms or SUITES[args.suite])]
+    runs = [Run(args, name, seed) for seed in range(args.seeds) for name in names]
+    failed = [] if args.report else perform(args, runs)
+    report(args, runs)
+    table = args.output / "table.md"
+    if table.is_file():
+        print(table.read_text(encoding="utf-8"))
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed; the same command tries them again")
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

@@ -1,0 +1,147 @@
+"""Tables and pictures of a suite of ablations: rows.csv, table.md, scores.png, monitor.png."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from common import read_curves
+from scipy import stats
+
+from pointins_ext.evaluation.results import whole_file
+from pointins_ext.visualization.figure import save_figure
+
+# column of a row -> title; absent where a data set has no such score
+COLUMNS = {
+    "map": "probe mAP",
+    "ap50": "probe AP50",
+    "miou": "probe mIoU",
+    "pq": "probe PQ",
+    "raw_pointins_map": "offsets mAP",
+    "raw_pointins_ap50": "offsets AP50",
+    "raw_pointins_recall50_touching": "touching",
+    "off_pointins_map": "offsets mAP, planes removed",
+    "off_pointins_recall50_touching": "touching, planes removed",
+    "raw_kmeans_map": "k-means mAP",
+    "offset_cosine": "cosine",
+}
+GEOMETRIC = dict(components="spatial components", hdbscan="HDBSCAN")  # method -> title
+CURVES = ("offset/length_mean", "offset/mean_direction", "offset/valid_share", "canary/cosine", "canary/error")
+
+
+def interval(values) -> tuple[float, float]:
+    """Mean and half width of its 95 % interval by Student's t, nan from a single value."""
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return float(values.mean()), math.nan
+    width = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean()), float(width)
+
+
+def paired(rows: list[dict], arm: str, baseline: str, column: str) -> np.ndarray:
+    """Differences of an arm and the baseline, for every seed that both have."""
+    of = {(row["arm"], row["seed"]): row[column] for row in rows if row.get(column) is not None}
+    seeds = sorted(seed for name, seed in of if name == arm and (baseline, seed) in of)
+    return np.array([of[arm, seed] - of[baseline, seed] for seed in seeds])
+
+
+def table(rows: list[dict], arms: list[str]) -> str:
+    """Markdown: an arm a line, mean and 95 % interval; below it the differences to the first arm, paired by seed."""
+    columns = [name for name in COLUMNS if any(name in row for row in rows)]
+    head = ["arm", "seeds", *(COLUMNS[name] for name in columns)]
+    lines = [head, ["---"] * len(head)]
+    for arm in arms:
+        own = [row for row in rows if row["arm"] == arm]
+        if own:
+            values = [[row[name] for row in own if row.get(name) is not None] for name in columns]
+            lines.append([arm, str(len(own)), *(text(v) for v in values)])
+    for method, title in GEOMETRIC.items():
+        values = [
+            scored_once(rows, name.replace("_pointins_", f"_{method}_")) if "_pointins_" in name else []
+            for name in columns
+        ]
+        if any(values):
+            lines.append([title, "", *map(text, values)])
+    baseline, *others = arms
+    for arm in others:
+        values = [paired(rows, arm, baseline, name) for name in columns]
+        if any(len(v) for v in values):
+            lines.append([f"{arm} - {baseline}", str(max(map(len, values))), *(text(v, signed=True) for v in values)])
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def scored_once(rows: list[dict], column: str) -> list[float]:
+    """What one run has measured for all."""
+    return [row[column] for row in rows if row.get(column) is not None][:1]
+
+
+def text(values, signed=False) -> str:
+    if len(values) == 0:
+        return ""
+    mean, width = interval(values)
+    digits = 2 if np.abs(values).max() < 2 and not signed else 1
+    sign = "+" if signed else ""
+    return f"{mean:{sign}.{digits}f}" + ("" if math.isnan(width) else f" ± {width:.{digits}f}")
+
+
+def scores_figure(rows: list[dict], arms: list[str], path: Path) -> None:
+    """A panel a score: every run a dot, mean and 95 % interval of an arm, lines join the runs of a seed."""
+    from matplotlib.figure import Figure
+
+    columns = [name for name in ("map", "miou", "pq", "raw_pointins_map", "raw_pointins_recall50_touching")]
+    columns = [name for name in columns if any(name in row for row in rows)]
+    arms = [arm for arm in arms if any(row["arm"] == arm for row in rows)]
+    figure = Figure(figsize=(3.6 * len(columns), 0.42 * len(arms) + 1.2), layout="constrained")
+    axes = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
+    for axis, name in zip(axes, columns, strict=True):
+        for seed in sorted({row["seed"] for row in rows}):
+            runs = {row["arm"]: row.get(name) for row in rows if row["seed"] == seed}
+            axis.plot([runs.get(arm, math.nan) for arm in arms], range(len(arms)), "o-", color="0.8", ms=3, lw=0.7)
+        for place, arm in enumerate(arms):
+            values = [row[name] for row in rows if row["arm"] == arm and row.get(name) is not None]
+            if values:
+                mean, width = interval(values)
+                axis.errorbar(mean, place, xerr=0 if math.isnan(width) else width, fmt="o", color="C0", capsize=3)
+        axis.set_title(COLUMNS[name], fontsize=10)
+        axis.grid(axis="x", color="0.92")
+    axes[0].set_yticks(range(len(arms)), arms)
+    axes[0].invert_yaxis()
+    save_figure(figure, path)
+
+
+def monitor_figure(curves: dict[str, list[dict]], path: Path) -> None:
+    """OffsetMonitor over the steps, an arm a colour, a run a line. curves: arm -> scalars of its runs."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in CURVES if any(name in run for runs in curves.values() for run in runs)]
+    if not names:
+        return
+    figure = Figure(figsize=(3.4 * len(names), 3.0), layout="constrained")
+    axes = figure.subplots(1, len(names), squeeze=False)[0]
+    for axis, name in zip(axes, names, strict=True):
+        for number, (arm, runs) in enumerate(curves.items()):
+            for label, run in zip([arm, *[None] * len(runs)], [run for run in runs if name in run], strict=False):
+                axis.plot(*run[name], color=f"C{number}", lw=0.9, label=label)
+        axis.set_title(name.replace("_", " "), fontsize=10)
+        axis.set_xlabel("step", fontsize=8)
+        axis.tick_params(labelsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    save_figure(figure, path)
+
+
+def write_report(folder: Path, rows: list[dict], arms: list[str], experiments: dict[str, list[Path]]) -> None:
+    """Everything in `folder`. experiments: arm -> folders of its pretraining runs, for the curves."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    content = io.StringIO()
+    writer = csv.DictWriter(content, keys, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    for name, lines in {"rows.csv": content.getvalue(), "table.md": table(rows, arms)}.items():
+        with whole_file(folder / name) as stream:
+            stream.write(lines.encode())
+    scores_figure(rows, arms, folder / "scores.png")
+    curves = {
+        arm: [read_curves(path) for path in paths if any(path.glob("events.*"))] for arm, paths in experiments.items()
+    }
+    monitor_figure({arm: runs for arm, runs in curves.items() if runs}, folder / "monitor.png")
