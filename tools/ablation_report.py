@@ -49,25 +49,32 @@ def paired(rows: list[dict], arm: str, baseline: str, column: str) -> np.ndarray
 def table(rows: list[dict], arms: list[str]) -> str:
     """Markdown: an arm a line, mean and 95 % interval; below it the differences to the first arm, paired by seed."""
     columns = [name for name in COLUMNS if any(name in row for row in rows)]
+    digits = [2 if name.startswith("offset_") else 1 for name in columns]
     head = ["arm", "seeds", *(COLUMNS[name] for name in columns)]
     lines = [head, ["---"] * len(head)]
     for arm in arms:
         own = [row for row in rows if row["arm"] == arm]
         if own:
             values = [[row[name] for row in own if row.get(name) is not None] for name in columns]
-            lines.append([arm, str(len(own)), *(text(v) for v in values)])
+            lines.append([arm, str(len(own)), *map(text, values, digits)])
     for method, title in GEOMETRIC.items():
         values = [
             scored_once(rows, name.replace("_pointins_", f"_{method}_")) if "_pointins_" in name else []
             for name in columns
         ]
         if any(values):
-            lines.append([title, "", *map(text, values)])
+            lines.append([title, "", *map(text, values, digits)])
     baseline, *others = arms
     for arm in others:
         values = [paired(rows, arm, baseline, name) for name in columns]
         if any(len(v) for v in values):
-            lines.append([f"{arm} - {baseline}", str(max(map(len, values))), *(text(v, signed=True) for v in values)])
+            lines.append(
+                [
+                    f"{arm} - {baseline}",
+                    str(max(map(len, values))),
+                    *(text(v, d, signed=True) for v, d in zip(values, digits, strict=True)),
+                ]
+            )
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
@@ -76,17 +83,17 @@ def scored_once(rows: list[dict], column: str) -> list[float]:
     return [row[column] for row in rows if row.get(column) is not None][:1]
 
 
-def text(values, signed=False) -> str:
+def text(values, digits: int, signed=False) -> str:
+    """Mean and interval for a table."""
     if len(values) == 0:
         return ""
     mean, width = interval(values)
-    digits = 2 if np.abs(values).max() < 2 and not signed else 1
     sign = "+" if signed else ""
     return f"{mean:{sign}.{digits}f}" + ("" if math.isnan(width) else f" ± {width:.{digits}f}")
 
 
 def scores_figure(rows: list[dict], arms: list[str], path: Path) -> None:
-    """A panel a score: every run a dot, mean and 95 % interval of an arm, lines join the runs of a seed."""
+    """A panel a score: mean and 95 % interval of an arm, below it its runs; dotted: the mean of the baseline."""
     from matplotlib.figure import Figure
 
     columns = [name for name in ("map", "miou", "pq", "raw_pointins_map", "raw_pointins_recall50_touching")]
@@ -95,14 +102,15 @@ def scores_figure(rows: list[dict], arms: list[str], path: Path) -> None:
     figure = Figure(figsize=(3.6 * len(columns), 0.42 * len(arms) + 1.2), layout="constrained")
     axes = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
     for axis, name in zip(axes, columns, strict=True):
-        for seed in sorted({row["seed"] for row in rows}):
-            runs = {row["arm"]: row.get(name) for row in rows if row["seed"] == seed}
-            axis.plot([runs.get(arm, math.nan) for arm in arms], range(len(arms)), "o-", color="0.8", ms=3, lw=0.7)
         for place, arm in enumerate(arms):
             values = [row[name] for row in rows if row["arm"] == arm and row.get(name) is not None]
-            if values:
-                mean, width = interval(values)
-                axis.errorbar(mean, place, xerr=0 if math.isnan(width) else width, fmt="o", color="C0", capsize=3)
+            if not values:
+                continue
+            mean, width = interval(values)
+            axis.errorbar(mean, place, xerr=0 if math.isnan(width) else width, fmt="o", color="C0", capsize=3)
+            axis.plot(values, [place + 0.25] * len(values), "o", color="0.7", ms=3)
+            if place == 0:
+                axis.axvline(mean, color="0.6", ls=":", lw=1)
         axis.set_title(COLUMNS[name], fontsize=10)
         axis.grid(axis="x", color="0.92")
     axes[0].set_yticks(range(len(arms)), arms)
@@ -121,13 +129,21 @@ def monitor_figure(curves: dict[str, list[dict]], path: Path) -> None:
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for axis, name in zip(axes, names, strict=True):
         for number, (arm, runs) in enumerate(curves.items()):
-            for label, run in zip([arm, *[None] * len(runs)], [run for run in runs if name in run], strict=False):
-                axis.plot(*run[name], color=f"C{number}", lw=0.9, label=label)
+            for run in (run for run in runs if name in run):
+                axis.plot(*smoothed(*run[name]), color=f"C{number}", lw=0.9)
+            axis.plot([], [], color=f"C{number}", label=arm)
         axis.set_title(name.replace("_", " "), fontsize=10)
         axis.set_xlabel("step", fontsize=8)
         axis.tick_params(labelsize=8)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     save_figure(figure, path)
+
+
+def smoothed(steps, values, width=9):
+    """Running means of so many values, which single batches hide."""
+    width = min(width, len(values))
+    mean = np.ones(width) / width
+    return np.convolve(steps, mean, "valid"), np.convolve(values, mean, "valid")
 
 
 def write_report(folder: Path, rows: list[dict], arms: list[str], experiments: dict[str, list[Path]]) -> None:
