@@ -1,6 +1,7 @@
 """Offline study of the offset targets: what ODR and SCR make of a checkpoint's offsets, against known centres.
 
-    python tools/study_targets.py --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER] [--num-clusters 5]
+    python tools/study_targets.py --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER]
+    python tools/study_targets.py --weight ... --num-clusters 1 5 --radius 0.08 0.12 --feature loss_stage concat
 
 Twenty seconds that predict a training run: for raw offsets, ODR, SCR and both it prints the cosine to the true centre,
 the share of object voxels with a valid target, and how well the pseudo-instances agree with the objects (ARI over
@@ -8,6 +9,7 @@ object voxels).
 """
 
 import argparse
+import itertools
 import os
 
 import torch
@@ -28,15 +30,15 @@ def arguments():
     parser.add_argument(
         "--prior", help="indoor, outdoor or a file (default: prior.json of the experiment, else indoor)"
     )
-    parser.add_argument("--num-clusters", type=int, default=5, help="K of SCR")
-    parser.add_argument("--feature", default="loss_stage", help="loss_stage, balanced or concat")
-    parser.add_argument("--radius", type=float, default=0.12, help="metres, scene of the network")
+    parser.add_argument("--num-clusters", type=int, nargs="+", default=[5], help="K of SCR, one or more")
+    parser.add_argument("--feature", nargs="+", default=["loss_stage"], help="loss_stage, balanced, concat")
+    parser.add_argument("--radius", type=float, nargs="+", default=[0.12], help="metres, scene of the network")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     return parser.parse_args()
 
 
-def variants(prior: MagnitudePrior, scr: SpatialClusteringRegularization) -> dict[str, list]:
-    """Rows of the study: name -> regularisers."""
+def variants(prior: MagnitudePrior, scrs: dict[str, SpatialClusteringRegularization]) -> dict[str, list]:
+    """Rows of the study: name -> regularisers. scrs: name -> SCR to try."""
     odr = {
         "ODR": OffsetDistributionRegularization(prior),
         "half ODR": OffsetDistributionRegularization(prior, strength=0.5),
@@ -45,9 +47,25 @@ def variants(prior: MagnitudePrior, scr: SpatialClusteringRegularization) -> dic
     }
     rows = {"raw": []}
     rows |= {name: [rule] for name, rule in odr.items()}
-    rows |= {"zero + SCR": [_Zero(), scr], "SCR": [scr]}
-    rows |= {f"{name} + SCR": [rule, scr] for name, rule in odr.items()}
+    for scr_name, scr in scrs.items():
+        rows |= {f"zero + {scr_name}": [_Zero(), scr], scr_name: [scr]}
+        rows |= {f"{name} + {scr_name}": [rule, scr] for name, rule in odr.items()}
     return rows
+
+
+def scr_variants(args, prior: MagnitudePrior) -> dict[str, SpatialClusteringRegularization]:
+    """Every combination that is asked for; a single one is called SCR."""
+    grid = list(itertools.product(args.feature, args.num_clusters, args.radius))
+    return {
+        "SCR" if len(grid) == 1 else f"SCR {feature} K{k} r{radius}": SpatialClusteringRegularization(
+            k,
+            radius=radius,
+            feature=feature,
+            max_length=1.5 * float(prior.quantile(torch.tensor(0.999))),
+            generator=torch.Generator().manual_seed(0),
+        )
+        for feature, k, radius in grid
+    }
 
 
 class _Zero:
@@ -104,19 +122,13 @@ def main():
     scenes = load_scenes(args, predictor)
     fitted = os.path.join(os.path.dirname(os.path.dirname(args.weight)), "prior.json")
     prior = MagnitudePrior.load(args.prior or (fitted if os.path.isfile(fitted) else "indoor"))
-    scr = SpatialClusteringRegularization(
-        args.num_clusters,
-        radius=args.radius,
-        feature=args.feature,
-        max_length=1.5 * float(prior.quantile(torch.tensor(0.999))),
-        generator=torch.Generator().manual_seed(0),
-    )
-    table = study(predictor, scenes, variants(prior, scr))
+    table = study(predictor, scenes, variants(prior, scr_variants(args, prior)))
     print(f"{len(scenes)} scenes, prior: {prior.source}; metres, object voxels only\n")
     columns = ("cosine", "error", "length", "valid", "ari", "components")
-    print(f"{'offsets':24s}" + "".join(f"{name:>12s}" for name in columns))
+    width = max(map(len, table)) + 2
+    print(f"{'offsets':{width}s}" + "".join(f"{name:>12s}" for name in columns))
     for name, row in table.items():
-        print(f"{name:24s}" + "".join(f"{row[c]:12.3f}" if c in row else " " * 12 for c in columns))
+        print(f"{name:{width}s}" + "".join(f"{row[c]:12.3f}" if c in row else " " * 12 for c in columns))
 
 
 if __name__ == "__main__":

@@ -88,15 +88,18 @@ class SCRHook(HookBase):
 
     `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior
     is that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization; `preset="paper"` is
-    the literal method.
+    the literal method. `late`: options that hold once the share `late_start` of all steps is done: segments can only
+    split what shifted points have joined, and learned offsets need them less than untrained ones.
     """
 
-    def __init__(self, side="teacher", preset="default", prior="indoor", **options):
+    def __init__(self, side="teacher", preset="default", prior="indoor", late=None, late_start=0.3, **options):
         options = _with_preset("SCRHook", SCR_PRESETS, preset, options)
         self.side = side
         self.prior = prior
         self.length_cap = options.pop("length_cap")
         self.scr = SpatialClusteringRegularization(**options)
+        SpatialClusteringRegularization(**{**options, **(late or {})})  # says now what would be wrong later
+        self.late, self.late_start = dict(late or {}), late_start
 
     def before_train(self):
         self.model = pointins_model(self.trainer, "SCRHook")
@@ -104,8 +107,13 @@ class SCRHook(HookBase):
             self.scr.max_length = self.length_cap * float(self._prior().quantile(torch.tensor(0.999)))
         self.scr.generator = torch.Generator(device=next(self.model.parameters()).device)
         self.model.add_regulariser(self.scr, self.side)
+        if self.late:
+            self.late_step = self.late_start * self.trainer.max_epoch * len(self.trainer.train_loader)
 
     def before_step(self):
+        if self.late and self.model.step >= self.late_step:
+            for name, value in self.late.items():
+                setattr(self.scr, name, value)
         # cuts differ from step to step and the network averages them; own generator: the host's stream stays as it is
         self.scr.generator.manual_seed(hash((self.trainer.cfg.get("seed") or 0, comm.get_rank(), self.model.step)))
 

@@ -213,3 +213,17 @@ def test_unusable_priors_are_named_before_the_first_step(trainer):
         installed(trainer, ODRHook(prior="idnoor"))
     with pytest.raises(ValueError, match="ODR direction 'polar' is unknown"):
         installed(trainer, ODRHook(direction="polar"))
+
+
+def test_scr_changes_its_options_late(trainer):
+    trainer.max_epoch, trainer.train_loader = 10, [None] * 4
+    hook = SCRHook(num_clusters=5, radius=0.12, late=dict(num_clusters=1, radius=0.08), late_start=0.5)
+    installed(trainer, hook)
+    seen = {}
+    for step in (0, 19, 20, 39):
+        trainer.model.step = step
+        hook.before_step()
+        seen[step] = (hook.scr.num_clusters, hook.scr.radius)
+    assert seen == {0: (5, 0.12), 19: (5, 0.12), 20: (1, 0.08), 39: (1, 0.08)}
+    with pytest.raises(ValueError, match="num_clusters is 0"):
+        SCRHook(late=dict(num_clusters=0))
