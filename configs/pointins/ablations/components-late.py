@@ -1,0 +1,15 @@
+"""Components: both regularisers, and two segments a view once offsets are learned."""
+
+_base_ = ["_base_/scannet.py"]
+
+hooks = [
+    {{_base_.load}},
+    {{_base_.model_hook}},
+    {{_base_.decay}},
+    {{_base_.odr}},
+    {{_base_.scr_late}},
+    {{_base_.monitor}},
+    {{_base_.timer}},
+    {{_base_.writer}},
+    {{_base_.saver}},
+]
