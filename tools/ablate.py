@@ -4,7 +4,8 @@
     python tools/ablate.py --suite components --data mosd --data-root FOLDER --grid-size 0.008 --seeds 3
 
 Call it again after any interruption: what is done stays, what was running goes on from its last checkpoint, and more
-seeds or arms may be asked for. Tables and pictures in --output are rewritten after every run.
+seeds or arms may be asked for. Suites share their runs. Tables and pictures, in a folder for each suite, are rewritten
+after every run.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation.results import whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
-ARMS = ROOT / "configs/pointins/ablations"
+CONFIGS = ROOT / "configs/pointins/ablations"
 
 
 @dataclass(frozen=True)
@@ -45,44 +46,46 @@ def scr_arm(**options) -> Arm:
     return Arm("components-both", {f"hooks.4.{name}": value for name, value in options.items()})
 
 
-# The first arm of a suite is the baseline that the others are compared with.
+ARMS = {
+    "none": Arm("components-none"),
+    "offsets": Arm("components-offsets"),
+    "odr": Arm("components-odr"),
+    "scr": Arm("components-scr"),
+    "both": Arm("components-both"),
+    "late": Arm("components-late"),
+    "paper": Arm("components-paper"),
+    "oracle": Arm("components-oracle"),
+    "random": Arm(None),
+    "supervised": Arm(None, probe=""),
+    "scr_then_odr": Arm("layout-scr_then_odr"),
+    "odr_student": Arm("layout-odr_student"),
+    "k3": scr_arm(num_clusters=3),
+    "k8": scr_arm(num_clusters=8),
+    "k20": scr_arm(num_clusters=20),
+    "concat": scr_arm(feature="concat"),
+    "balanced": scr_arm(feature="balanced"),
+    "uncut": scr_arm(exclude_cut=True),
+    "lambda_1": Arm("components-both", {"model.offset_loss_weight": 1.0}),
+    "no_ramp": Arm("components-both", {"hooks.3.ramp_steps": 0}),
+}
+ARMS |= {f"prior_{n}": Arm(f"priors-{n}") for n in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
+ARMS |= {f"{name}_{way}": Arm(f"plugin-{name}-{way}") for name in ("sonata", "psa") for way in ("without", "with")}
+
+REFERENCE = "none"
+
+# suite -> its arms, each with the one that it is compared with; suites share their runs
 SUITES = {
-    "components": {
-        "none": Arm("components-none"),
-        "offsets": Arm("components-offsets"),
-        "odr": Arm("components-odr"),
-        "scr": Arm("components-scr"),
-        "both": Arm("components-both"),
-        "late": Arm("components-late"),
-        "paper": Arm("components-paper"),
-        "oracle": Arm("components-oracle"),
-        "random": Arm(None),
-        "supervised": Arm(None, probe=""),
-    },
-    "priors": {"none": Arm("components-scr")}
-    | {n: Arm(f"priors-{n}") for n in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")},
-    "layout": {
-        "none": Arm("components-none"),
-        "odr_then_scr": Arm("components-both"),
-        "scr_then_odr": Arm("layout-scr_then_odr"),
-        "odr_student": Arm("layout-odr_student"),
-    },
+    "components": dict.fromkeys(
+        ("random", "none", "offsets", "odr", "scr", "both", "late", "paper", "oracle", "supervised"), "none"
+    ),
+    "priors": dict.fromkeys(("scr", *(name for name in ARMS if name.startswith("prior_"))), "scr"),
+    "layout": dict.fromkeys(("none", "both", "scr_then_odr", "odr_student"), "none"),
     "plugin": {
-        "dos_without": Arm("components-none"),
-        "dos_with": Arm("components-both"),
-    }
-    | {f"{name}_{way}": Arm(f"plugin-{name}-{way}") for name in ("sonata", "psa") for way in ("without", "with")},
-    "scr": {
-        "both": Arm("components-both"),
-        "k3": scr_arm(num_clusters=3),
-        "k8": scr_arm(num_clusters=8),
-        "k20": scr_arm(num_clusters=20),
-        "concat": scr_arm(feature="concat"),
-        "balanced": scr_arm(feature="balanced"),
-        "uncut": scr_arm(exclude_cut=True),
-        "lambda_1": Arm("components-both", {"model.offset_loss_weight": 1.0}),
-        "no_ramp": Arm("components-both", {"hooks.3.ramp_steps": 0}),
+        **dict.fromkeys(("none", "both"), "none"),
+        **dict.fromkeys(("sonata_without", "sonata_with"), "sonata_without"),
+        **dict.fromkeys(("psa_without", "psa_with"), "psa_without"),
     },
+    "scr": dict.fromkeys(("both", "k3", "k8", "k20", "concat", "balanced", "uncut", "lambda_1", "no_ramp"), "both"),
 }
 
 
@@ -145,7 +148,7 @@ def arguments():
     parser.add_argument("--seeds", type=int, default=3, help="runs of every arm: seeds 0, 1, ... (default 3)")
     parser.add_argument("--steps", type=int, default=4000, help="pretraining steps of a run (default 4000)")
     parser.add_argument("--arms", nargs="+", help="some arms of the suite only")
-    parser.add_argument("--output", help="folder of everything (default exp/ablations/SUITE-DATA)")
+    parser.add_argument("--output", help="folder of runs and tables (default exp/ablations/DATA)")
     parser.add_argument("--jobs", type=int, help="runs at a time (default: a run a GPU, else a run a core)")
     parser.add_argument("--report", action="store_true", help="write tables and pictures of what is there, run nothing")
     args = parser.parse_args()
@@ -156,7 +159,7 @@ def arguments():
         raise FileNotFoundError(
             f"--data {args.data} needs --data-root, a folder with train and val scans; found {args.data_root!r}"
         )
-    args.output = Path(args.output or f"exp/ablations/{args.suite}-{args.data}")
+    args.output = Path(args.output or f"exp/ablations/{args.data}")
     return args
 
 
@@ -164,11 +167,12 @@ class Run:
     """One arm with one seed, in a folder of its own: stages that are skipped once they are done."""
 
     def __init__(self, args, name: str, seed: int):
-        self.arm, self.name, self.seed = SUITES[args.suite][name], name, seed
+        self.arm, self.name, self.seed = ARMS[name], name, seed
         # the one that also scores the geometric baselines, which are the same for all
-        self.is_reference = seed == 0 and name == next(iter(SUITES[args.suite]))
+        self.is_reference = seed == 0 and name == REFERENCE
         self.setting = SETTINGS[args.data]
-        self.folder = args.output / "runs" / f"{name}-seed{seed}"
+        pretrained = f"-{args.steps}" if self.arm.config else ""
+        self.folder = args.output / "runs" / f"{name}{pretrained}-seed{seed}"
         self.steps = args.steps
         self.scans = dict(data_root=args.data_root, grid_size=args.grid_size) if self.setting.scans else {}
         self.device = None  # number of the GPU
@@ -219,10 +223,10 @@ class Run:
 
     def config(self) -> Path:
         """The arm's config for this data: scannet in its base gives way to the setting's name."""
-        text = (ARMS / f"{self.arm.config}.py").read_text(encoding="utf-8")
+        text = (CONFIGS / f"{self.arm.config}.py").read_text(encoding="utf-8")
         path = re.search(r'^_base_ = \["(.*)"\]$', text, re.MULTILINE)[1]
-        base = ARMS / re.sub("(ptv3-)?scannet", self.setting.config, path)
-        text = text.replace(path, str(base.resolve())).replace("{{ fileDirname }}", str(ARMS))
+        base = CONFIGS / re.sub("(ptv3-)?scannet", self.setting.config, path)
+        text = text.replace(path, str(base.resolve())).replace("{{ fileDirname }}", str(CONFIGS))
         target = self.folder / "pretrain.py"
         target.write_text(text, encoding="utf-8")
         return target
@@ -272,7 +276,7 @@ class Run:
 
     def scores(self) -> dict:
         """The row: what the probe and the label-free evaluation gave, percent, and seconds of the stages."""
-        row = dict(arm=self.name, seed=self.seed)
+        row = dict(arm=self.name, seed=self.seed, steps=self.steps if self.arm.config else 0)
         for name in ("instance", "panoptic"):
             path = self.folder / f"probe/results/{name}.json"
             if path.is_file():
@@ -378,7 +382,8 @@ def report(args, runs: list[Run]) -> None:
     experiments = {}
     for run in done:
         experiments.setdefault(run.name, []).append(run.folder / "pretrain")
-    write_report(args.output, [json.loads(run.row.read_text()) for run in done], list(SUITES[args.suite]), experiments)
+    rows = [json.loads(run.row.read_text()) for run in done]
+    write_report(args.output / args.suite, rows, SUITES[args.suite], experiments)
 
 
 def main():
@@ -387,7 +392,7 @@ def main():
     runs = [Run(args, name, seed) for seed in range(args.seeds) for name in names]
     failed = [] if args.report else perform(args, runs)
     report(args, runs)
-    table = args.output / "table.md"
+    table = args.output / args.suite / "table.md"
     if table.is_file():
         print(table.read_text(encoding="utf-8"))
     if failed:

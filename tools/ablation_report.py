@@ -46,8 +46,11 @@ def paired(rows: list[dict], arm: str, baseline: str, column: str) -> np.ndarray
     return np.array([of[arm, seed] - of[baseline, seed] for seed in seeds])
 
 
-def table(rows: list[dict], arms: list[str]) -> str:
-    """Markdown: an arm a line, mean and 95 % interval; below it the differences to the first arm, paired by seed."""
+def table(rows: list[dict], arms: dict[str, str]) -> str:
+    """Markdown: an arm a line, mean and 95 % interval; below them differences, paired by seed.
+
+    arms: arm -> the one that it is compared with.
+    """
     columns = [name for name in COLUMNS if any(name in row for row in rows)]
     digits = [2 if name.startswith("offset_") else 1 for name in columns]
     head = ["arm", "seeds", *(COLUMNS[name] for name in columns)]
@@ -64,8 +67,9 @@ def table(rows: list[dict], arms: list[str]) -> str:
         ]
         if any(values):
             lines.append([title, "", *map(text, values, digits)])
-    baseline, *others = arms
-    for arm in others:
+    for arm, baseline in arms.items():
+        if arm == baseline:
+            continue
         values = [paired(rows, arm, baseline, name) for name in columns]
         if any(len(v) for v in values):
             lines.append(
@@ -92,13 +96,13 @@ def text(values, digits: int, signed=False) -> str:
     return f"{mean:{sign}.{digits}f}" + ("" if math.isnan(width) else f" ± {width:.{digits}f}")
 
 
-def scores_figure(rows: list[dict], arms: list[str], path: Path) -> None:
-    """A panel a score: mean and 95 % interval of an arm, below it its runs; dotted: the mean of the baseline."""
+def scores_figure(rows: list[dict], arms: dict[str, str], path: Path) -> None:
+    """A panel a score: mean and 95 % interval of an arm, below it its runs; dotted: the means of baselines."""
     from matplotlib.figure import Figure
 
     columns = [name for name in ("map", "miou", "pq", "raw_pointins_map", "raw_pointins_recall50_touching")]
     columns = [name for name in columns if any(name in row for row in rows)]
-    arms = [arm for arm in arms if any(row["arm"] == arm for row in rows)]
+    arms = {arm: baseline for arm, baseline in arms.items() if any(row["arm"] == arm for row in rows)}
     figure = Figure(figsize=(3.6 * len(columns), 0.42 * len(arms) + 1.2), layout="constrained")
     axes = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
     for axis, name in zip(axes, columns, strict=True):
@@ -109,11 +113,11 @@ def scores_figure(rows: list[dict], arms: list[str], path: Path) -> None:
             mean, width = interval(values)
             axis.errorbar(mean, place, xerr=0 if math.isnan(width) else width, fmt="o", color="C0", capsize=3)
             axis.plot(values, [place + 0.25] * len(values), "o", color="0.7", ms=3)
-            if place == 0:
+            if arm in arms.values():
                 axis.axvline(mean, color="0.6", ls=":", lw=1)
         axis.set_title(COLUMNS[name], fontsize=10)
         axis.grid(axis="x", color="0.92")
-    axes[0].set_yticks(range(len(arms)), arms)
+    axes[0].set_yticks(range(len(arms)), list(arms))
     axes[0].invert_yaxis()
     save_figure(figure, path)
 
@@ -146,7 +150,7 @@ def smoothed(steps, values, width=9):
     return np.convolve(steps, mean, "valid"), np.convolve(values, mean, "valid")
 
 
-def write_report(folder: Path, rows: list[dict], arms: list[str], experiments: dict[str, list[Path]]) -> None:
+def write_report(folder: Path, rows: list[dict], arms: dict[str, str], experiments: dict[str, list[Path]]) -> None:
     """Everything in `folder`. experiments: arm -> folders of its pretraining runs, for the curves."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     content = io.StringIO()
