@@ -15,9 +15,7 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,7 +147,9 @@ def arguments():
     parser.add_argument("--steps", type=int, default=4000, help="pretraining steps of a run (default 4000)")
     parser.add_argument("--arms", nargs="+", help="some arms of the suite only")
     parser.add_argument("--output", help="folder of runs and tables (default exp/ablations/DATA)")
-    parser.add_argument("--jobs", type=int, help="runs at a time (default: a run a GPU, else a run a core)")
+    parser.add_argument(
+        "--jobs", type=int, help="runs at a time, on every GPU if there are any (default 1 a GPU or core)"
+    )
     parser.add_argument("--report", action="store_true", help="write tables and pictures of what is there, run nothing")
     args = parser.parse_args()
     unknown = set(args.arms or ()) - set(SUITES[args.suite])
@@ -182,16 +182,45 @@ class Run:
     def row(self) -> Path:
         return self.folder / "row.json"
 
-    def __call__(self, stop: threading.Event) -> dict:
-        """The scores of the run; RuntimeError with the log's file where a stage failed."""
+    def advance(self) -> bool:
+        """Look after the stage that runs or start the next; whether anything is left. RuntimeError where one failed."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                return True
+            self.finish()
         self.folder.mkdir(parents=True, exist_ok=True)
         for stage, command in self.stages():
             if not (self.folder / f"{stage}.done").is_file():
-                self.execute(stage, command, stop)
-        row = self.scores()
+                self.start(stage, command)
+                return True
         with whole_file(self.row) as stream:
-            stream.write(json.dumps(row, indent=1).encode())
-        return row
+            stream.write(json.dumps(self.scores(), indent=1).encode())
+        return False
+
+    def start(self, stage: str, command: list) -> None:
+        environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+        if self.device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = str(self.device)
+        self.stage, self.begin = stage, time.perf_counter()
+        with open(self.folder / f"{stage}.log", "a", encoding="utf-8") as log:
+            command = [sys.executable, *map(str, command)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def finish(self) -> None:
+        """Mark the stage that has ended."""
+        process, self.process = self.process, None
+        if process.returncode:
+            log = self.folder / f"{self.stage}.log"
+            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise RuntimeError(f"{self.folder.name}: {self.stage} failed, see {log}: {' '.join(tail)}")
+        with whole_file(self.folder / f"{self.stage}.done") as stream:
+            stream.write(str(round(time.perf_counter() - self.begin)).encode())
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
 
     def stages(self):
         """Name and command of every stage, in order."""
@@ -242,27 +271,6 @@ class Run:
             flags += ["--data", self.scans["data_root"], "--grid-size", self.scans["grid_size"]]
         target = self.folder / "label_free.json"
         return [ROOT / "tools/evaluate_label_free.py", "--weight", weight, *flags, "--json", target]
-
-    def execute(self, stage: str, command: list, stop: threading.Event) -> None:
-        environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
-        if self.device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(self.device)
-        log, begin = self.folder / f"{stage}.log", time.perf_counter()
-        with open(log, "a", encoding="utf-8") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, *map(str, command)], stdout=stream, stderr=stream, env=environment
-            )
-            while self.process.poll() is None:
-                if stop.wait(0.5):
-                    self.process.send_signal(signal.SIGTERM)
-                    self.process.wait()
-        if stop.is_set():
-            raise InterruptedError(f"{self.folder.name}: stopped in {stage}")
-        if self.process.returncode:
-            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise RuntimeError(f"{self.folder.name}: {stage} failed, see {log}: {' '.join(tail)}")
-        with whole_file(self.folder / f"{stage}.done") as stream:
-            stream.write(str(round(time.perf_counter() - begin)).encode())
 
     def progress(self) -> float:
         """Share of the run that is done; pretraining counts for 85 %, the probe for 10 %."""
@@ -326,51 +334,41 @@ def trained_share(log: Path) -> float:
 
 def perform(args, runs: list[Run]) -> list[str]:
     """All runs, some at a time; tables and pictures follow every finished one. Returns what failed."""
-    devices = torch.cuda.device_count()
-    jobs = args.jobs or devices or os.cpu_count()
-    free, stop, failed = list(range(devices)) * jobs, threading.Event(), []
-    lock = threading.Lock()
-
-    def one(run):
-        with lock:
-            run.device = free.pop(0) if free else None
-        try:
-            run(stop)
-        finally:
-            with lock:
-                if run.device is not None:
-                    free.insert(0, run.device)
-
-    def show(bar):
-        active = [run.folder.name for run in runs if run.process and run.process.poll() is None]
-        done = sum(run.row.is_file() for run in runs)
-        bar.set_postfix_str(f"{done} of {len(runs)} runs done; {', '.join(active)}", refresh=False)
-        bar.update(percent() - bar.n)
+    waiting = [run for run in runs if not run.row.is_file()]
+    slots = list(range(torch.cuda.device_count())) * (args.jobs or 1) or [None] * (args.jobs or os.cpu_count())
+    active, failed = [], []
 
     def percent():
         return 100 * sum(run.progress() for run in runs) / len(runs)
 
-    waiting = [run for run in runs if not run.row.is_file()]
     # a line a minute where nobody watches
     style = dict(mininterval=5 if sys.stderr.isatty() else 60, maxinterval=60, smoothing=0)
     form = "{percentage:5.1f}% |{bar:20}| {elapsed} passed, {remaining} left{postfix}"
-    bar = tqdm(total=100, initial=percent(), bar_format=form, **style)
-    with ThreadPoolExecutor(jobs) as pool, bar:
-        futures = {pool.submit(one, run): run for run in waiting}
-        try:
-            while futures:
-                done = [future for future in futures if future.done()]
-                for future in done:
-                    futures.pop(future)
-                    if future.exception() is not None:
-                        failed.append(str(future.exception()))
-                        bar.write(f"error: {failed[-1]}")
-                    report(args, runs)
-                show(bar)
-                time.sleep(1)
-        except BaseException:
-            stop.set()
-            raise
+    try:
+        with tqdm(total=100, initial=percent(), bar_format=form, **style) as bar:
+            while waiting or active:
+                while waiting and slots:
+                    active.append(waiting.pop(0))
+                    active[-1].device = slots.pop(0)
+                for run in list(active):
+                    try:
+                        busy = run.advance()
+                    except RuntimeError as error:
+                        busy = False
+                        failed.append(str(error))
+                        bar.write(f"error: {error}")
+                    if not busy:
+                        active.remove(run)
+                        slots.append(run.device)
+                        report(args, runs)
+                done = sum(run.row.is_file() for run in runs)
+                names = ", ".join(run.folder.name for run in active)
+                bar.set_postfix_str(f"{done} of {len(runs)} runs done; {names}", refresh=False)
+                bar.update(percent() - bar.n)
+                time.sleep(0.5)
+    finally:
+        for run in active:
+            run.stop()
     return failed
 
 
@@ -388,6 +386,7 @@ def report(args, runs: list[Run]) -> None:
 
 def main():
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))
     names = [name for name in SUITES[args.suite] if name in (args.arms or SUITES[args.suite])]
     runs = [Run(args, name, seed) for seed in range(args.seeds) for name in names]
     failed = [] if args.report else perform(args, runs)
