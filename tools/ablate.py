@@ -50,13 +50,14 @@ ARMS = {
     "odr": Arm("components-odr"),
     "scr": Arm("components-scr"),
     "both": Arm("components-both"),
-    "late": Arm("components-late"),
     "paper": Arm("components-paper"),
     "oracle": Arm("components-oracle"),
     "random": Arm(None),
     "supervised": Arm(None, probe=""),
     "scr_then_odr": Arm("layout-scr_then_odr"),
     "odr_student": Arm("layout-odr_student"),
+    "constant": scr_arm(late=None),
+    "late_k1": Arm("components-both", {"hooks.4.late.num_clusters": 1}),
     "k3": scr_arm(num_clusters=3),
     "k8": scr_arm(num_clusters=8),
     "k20": scr_arm(num_clusters=20),
@@ -74,7 +75,7 @@ REFERENCE = "none"
 # suite -> its arms, each with the one that it is compared with; suites share their runs
 SUITES = {
     "components": dict.fromkeys(
-        ("random", "none", "offsets", "odr", "scr", "both", "late", "paper", "oracle", "supervised"), "none"
+        ("random", "none", "offsets", "odr", "scr", "both", "paper", "oracle", "supervised"), "none"
     ),
     "priors": dict.fromkeys(("scr", *(name for name in ARMS if name.startswith("prior_"))), "scr"),
     "layout": dict.fromkeys(("none", "both", "scr_then_odr", "odr_student"), "none"),
@@ -83,7 +84,9 @@ SUITES = {
         **dict.fromkeys(("sonata_without", "sonata_with"), "sonata_without"),
         **dict.fromkeys(("psa_without", "psa_with"), "psa_without"),
     },
-    "scr": dict.fromkeys(("both", "k3", "k8", "k20", "concat", "balanced", "uncut", "lambda_1", "no_ramp"), "both"),
+    "scr": dict.fromkeys(
+        ("both", "constant", "late_k1", "k3", "k8", "k20", "concat", "balanced", "uncut", "lambda_1", "no_ramp"), "both"
+    ),
 }
 
 

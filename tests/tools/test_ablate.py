@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pointins_ext.host import Config
+from pointins_ext.host import HOOKS, Config, default_config_parser
 
 pytest.importorskip("matplotlib")
 ROOT = Path(__file__).parents[2]
@@ -52,21 +52,26 @@ def test_every_arm_is_in_a_suite_with_what_it_is_compared_with():
         assert set(arms.values()) <= set(arms)
 
 
-@pytest.mark.parametrize("data,name", TRAINED, ids="-".join)
+@pytest.mark.parametrize("data,name", TRAINED)
 def test_an_arm_is_its_scannet_config_with_other_data(data, name, tmp_path):
     run = ablate.Run(request(tmp_path, data=data), name, 0)
     run.folder.mkdir(parents=True)
-    cfg = Config.fromfile(str(run.config()))
+    options = dict(run.setting.pretrain | run.scans | run.arm.options, save_path=str(tmp_path))
+    cfg = default_config_parser(str(run.config()), options)
     paper = Config.fromfile(str(ablate.CONFIGS / f"{run.arm.config}.py"))
     kinds = [hook["type"] for hook in cfg.hooks if hook["type"] != "WeightDecaySchedular"]
     assert kinds == [hook["type"] for hook in paper.hooks if hook["type"] != "WeightDecaySchedular"]
-    assert cfg.model.offset_loss_weight == paper.model.offset_loss_weight
+    if "model.offset_loss_weight" not in run.arm.options:
+        assert cfg.model.offset_loss_weight == paper.model.offset_loss_weight
     assert cfg.model.pretrainer.type == paper.model.pretrainer.type
     kind = dict(rooms="SyntheticRoomsDataset", drives="SyntheticDrivesDataset", mosd="ScanDataset")[data]
     assert cfg.data.train.type == kind
-    for option in run.arm.options:  # an override names what is there
-        hooks, *place = option.split(".")
-        assert hooks != "hooks" or cfg.hooks[int(place[0])]["type"] == ("SCRHook" if place[0] == "4" else "ODRHook")
+    regularisers = ("SCRHook", "ODRHook")
+    assert all(
+        cfg.hooks[int(name.split(".")[1])]["type"] in regularisers for name in run.arm.options if "hooks" in name
+    )
+    for hook in (hook for hook in cfg.hooks if hook["type"] in regularisers):
+        HOOKS.build(hook)
 
 
 @pytest.mark.parametrize("steps,num_scenes", [(4000, 200), (4000, 30), (7, 200), (601, 60)])

@@ -9,8 +9,15 @@ load = dict(type="WeightLoader")
 model_hook = dict(type="ModelHook")
 decay = dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2)
 odr = dict(type="ODRHook", prior=prior)
-scr = dict(type="SCRHook", num_clusters=8, feature="loss_stage", radius=0.4, min_points=5, prior=prior)
-scr_late = dict(**scr, late=dict(num_clusters=2, radius=0.3))
+scr = dict(
+    type="SCRHook",
+    num_clusters=8,
+    feature="loss_stage",
+    radius=0.4,
+    min_points=5,
+    prior=prior,
+    late=dict(num_clusters=2, radius=0.3),
+)
 monitor = dict(type="OffsetMonitor", every=100, canary_seed=None)
 timer = dict(type="IterationTimer", warmup_iter=2)
 writer = dict(type="InformationWriter")
