@@ -63,7 +63,7 @@ ARMS = {
     "k20": scr_arm(num_clusters=20),
     "concat": scr_arm(feature="concat"),
     "balanced": scr_arm(feature="balanced"),
-    "uncut": scr_arm(exclude_cut=True),
+    "exclude_cut": scr_arm(exclude_cut=True),
     "lambda_1": Arm("components-both", {"model.offset_loss_weight": 1.0}),
     "no_ramp": Arm("components-both", {"hooks.3.ramp_steps": 0}),
 }
@@ -85,7 +85,8 @@ SUITES = {
         **dict.fromkeys(("psa_without", "psa_with"), "psa_without"),
     },
     "scr": dict.fromkeys(
-        ("both", "constant", "late_k1", "k3", "k8", "k20", "concat", "balanced", "uncut", "lambda_1", "no_ramp"), "both"
+        ("both", "constant", "late_k1", "k3", "k8", "k20", "concat", "balanced", "exclude_cut", "lambda_1", "no_ramp"),
+        "both",
     ),
 }
 
@@ -104,7 +105,7 @@ class Setting:
     scans: bool = False  # lies in a folder of the user's
 
 
-# One scene a step, and a schedule that ends: see README, "The ladder".
+# One scene a step, a schedule that ends, and the paper's warm-up of 10 %.
 LONG = {"batch_size": 1, "num_worker": 0, "scheduler.final_div_factor": 100.0, "model.offset_warmup_steps": None}
 # 300 steps at the configs' learning rate: chosen on the baseline alone, on rooms of the split test
 PROBE = {"batch_size": 2, "eval_epoch": 1, "evaluate": False, "num_worker": 0}
@@ -158,6 +159,8 @@ def arguments():
     unknown = set(args.arms or ()) - set(SUITES[args.suite])
     if unknown:
         raise ValueError(f"suite {args.suite} has no arm {sorted(unknown)}; it has {', '.join(SUITES[args.suite])}")
+    if args.suite == "plugin" and args.data != "rooms":
+        raise ValueError(f"suite plugin has small configs of Sonata and PSA for --data rooms alone, not {args.data}")
     if SETTINGS[args.data].scans and not os.path.isdir(args.data_root or ""):
         raise FileNotFoundError(
             f"--data {args.data} needs --data-root, a folder with train and val scans; found {args.data_root!r}"

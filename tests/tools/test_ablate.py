@@ -125,6 +125,24 @@ def test_table_has_every_arm_and_the_differences_by_seed():
     assert "+0.0 ± 0.0" in lines[-1]
 
 
+@pytest.mark.parametrize(
+    "flags,error,message",
+    [
+        (
+            ["--suite", "layout", "--data", "rooms", "--arms", "paper"],
+            ValueError,
+            "no arm .'paper'.; it has none, both",
+        ),
+        (["--suite", "plugin", "--data", "drives"], ValueError, "for --data rooms alone, not drives"),
+        (["--suite", "scr", "--data", "mosd", "--data-root", "nowhere"], FileNotFoundError, "found 'nowhere'"),
+    ],
+)
+def test_unusable_requests_are_named(flags, error, message, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["ablate.py", *flags])
+    with pytest.raises(error, match=message):
+        ablate.arguments()
+
+
 def test_share_of_a_log(tmp_path):
     log = tmp_path / "train.log"
     assert ablate.trained_share(log) == 0.0
