@@ -2,8 +2,6 @@
 
 import os
 
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
 from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
@@ -37,6 +35,9 @@ def load_scenes(args, predictor) -> list[dict]:
 
 def read_curves(folder) -> dict[str, tuple[list, list]]:
     """Scalars of the TensorBoard files in `folder`, resumed runs joined: name -> (steps, values)."""
+    # here, because most tools read no curves and it takes a while
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     events = EventAccumulator(os.fspath(folder), size_guidance=dict(scalars=0)).Reload()
     return {
         tag: ([e.step for e in events.Scalars(tag)], [e.value for e in events.Scalars(tag)])

@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 from pointins_ext.branch.targets import OffsetField
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase
+from pointins_ext.inference import instance_centers
 
 
 @HOOKS.register_module()
@@ -48,10 +49,8 @@ class OracleHook(HookBase):
             scene = self.trainer.train_loader.dataset.get_data(self.scenes[name])
             if scene.get("instance") is None:
                 raise ValueError(f"OracleHook: scene {name} has no instance labels; true centres need them")
-            coord, instance = scene["coord"], scene["instance"].reshape(-1)
-            _, group = np.unique(instance, return_inverse=True)
-            total = [np.bincount(group, coord[:, axis]) for axis in range(3)]
-            centers = (np.stack(total, 1) / np.bincount(group)[:, None])[group]
-            centers[instance < 0] = np.nan
-            self.objects[name] = cKDTree(coord), centers.astype(np.float32)
+            coord, instance = scene["coord"], scene["instance"].reshape(-1).astype(np.int64)
+            centers = np.full(coord.shape, np.nan, np.float32)
+            centers[instance >= 0] = instance_centers(coord, instance)[instance[instance >= 0]]
+            self.objects[name] = cKDTree(coord), centers
         return self.objects[name]

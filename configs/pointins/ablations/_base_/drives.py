@@ -1,13 +1,10 @@
 """The hooks of PointINS on DOS at laptop size, for tools/ablate.py, which puts this file in the place of scannet.py."""
 
-_base_ = ["../../pretrain-dos-drives.py"]
+_base_ = ["../../pretrain-dos-drives.py", "hooks.py"]
 
 # thousands of steps: the teacher may settle
 model = dict(pretrainer=dict(momentum_final=0.999))
 prior = "outdoor"
-load = dict(type="WeightLoader")
-model_hook = dict(type="ModelHook")
-decay = dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2)
 odr = dict(type="ODRHook", prior=prior)
 scr = dict(
     type="SCRHook",
@@ -19,6 +16,3 @@ scr = dict(
     late=dict(num_clusters=2, radius=0.3),
 )
 monitor = dict(type="OffsetMonitor", every=100, canary_seed=None)
-timer = dict(type="IterationTimer", warmup_iter=2)
-writer = dict(type="InformationWriter")
-saver = dict(type="CheckpointSaver", save_freq=None)

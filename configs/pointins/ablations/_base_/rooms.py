@@ -1,16 +1,10 @@
 """The hooks of PointINS on DOS at laptop size, for tools/ablate.py, which puts this file in the place of scannet.py."""
 
-_base_ = ["../../pretrain-dos-rooms.py"]
+_base_ = ["../../pretrain-dos-rooms.py", "hooks.py"]
 
 # thousands of steps: the teacher may settle
 model = dict(pretrainer=dict(momentum_final=0.999))
 prior = "auto"
-load = dict(type="WeightLoader")
-model_hook = dict(type="ModelHook")
-decay = dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2)
 odr = dict(type="ODRHook", prior=prior, auto_scans=16)
 scr = dict(type="SCRHook", num_clusters=5, feature="loss_stage", late=dict(num_clusters=2, radius=0.08))
 monitor = dict(type="OffsetMonitor", every=100)
-timer = dict(type="IterationTimer", warmup_iter=2)
-writer = dict(type="InformationWriter")
-saver = dict(type="CheckpointSaver", save_freq=None)
