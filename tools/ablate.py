@@ -1,6 +1,7 @@
 """Run a suite of ablations end to end: pretrain, probe, evaluate. One row a run, compared seed by seed.
 
     python tools/ablate.py --suite components --data rooms --seeds 3 --steps 4000
+    python tools/ablate.py --suite components --data rooms --arms none both --steps 1000 2000 4000
     python tools/ablate.py --suite components --data mosd --data-root FOLDER --grid-size 0.008 --seeds 3
 
 Call it again after any interruption: what is done stays, what was running goes on from its last checkpoint, and more
@@ -9,6 +10,7 @@ after every run.
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -148,7 +150,9 @@ def arguments():
     parser.add_argument("--data-root", help="folder with train and val of labelled scans (--data mosd)")
     parser.add_argument("--grid-size", type=float, default=0.008, help="voxel of these scans, metres (default 0.008)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of every arm: seeds 0, 1, ... (default 3)")
-    parser.add_argument("--steps", type=int, default=4000, help="pretraining steps of a run (default 4000)")
+    parser.add_argument(
+        "--steps", type=int, nargs="+", default=[4000], help="pretraining steps of a run; several: curves, too"
+    )
     parser.add_argument("--arms", nargs="+", help="some arms of the suite only")
     parser.add_argument("--output", help="folder of runs and tables (default exp/ablations/DATA)")
     parser.add_argument(
@@ -172,14 +176,14 @@ def arguments():
 class Run:
     """One arm with one seed, in a folder of its own: stages that are skipped once they are done."""
 
-    def __init__(self, args, name: str, seed: int):
+    def __init__(self, args, name: str, seed: int, steps: int):
         self.arm, self.name, self.seed = ARMS[name], name, seed
         # the one that also scores the geometric baselines, which are the same for all
-        self.is_reference = seed == 0 and name == REFERENCE
+        self.is_reference = seed == 0 and name == REFERENCE and steps == max(args.steps)
         self.setting = SETTINGS[args.data]
-        pretrained = f"-{args.steps}" if self.arm.config else ""
+        pretrained = f"-{steps}" if self.arm.config else ""
         self.folder = args.output / "runs" / f"{name}{pretrained}-seed{seed}"
-        self.steps = args.steps
+        self.steps = steps if self.arm.config else 0
         self.scans = dict(data_root=args.data_root, grid_size=args.grid_size) if self.setting.scans else {}
         self.device = None  # number of the GPU
         self.process = None
@@ -290,7 +294,7 @@ class Run:
 
     def scores(self) -> dict:
         """The row: what the probe and the label-free evaluation gave, percent, and seconds of the stages."""
-        row = dict(arm=self.name, seed=self.seed, steps=self.steps if self.arm.config else 0)
+        row = dict(arm=self.name, seed=self.seed, steps=self.steps)
         for name in ("instance", "panoptic"):
             path = self.folder / f"probe/results/{name}.json"
             if path.is_file():
@@ -385,7 +389,8 @@ def report(args, runs: list[Run]) -> None:
         return
     experiments = {}
     for run in done:
-        experiments.setdefault(run.name, []).append(run.folder / "pretrain")
+        if run.steps == max(args.steps):
+            experiments.setdefault(run.name, []).append(run.folder / "pretrain")
     rows = [json.loads(run.row.read_text()) for run in done]
     write_report(args.output / args.suite, rows, SUITES[args.suite], experiments)
 
@@ -394,7 +399,12 @@ def main():
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))
     names = [name for name in SUITES[args.suite] if name in (args.arms or SUITES[args.suite])]
-    runs = [Run(args, name, seed) for seed in range(args.seeds) for name in names]
+    # a dict: what has no pretraining is one run for all steps
+    runs = {}
+    for seed, steps, name in itertools.product(range(args.seeds), sorted(args.steps, reverse=True), names):
+        run = Run(args, name, seed, steps)
+        runs.setdefault(run.folder, run)
+    runs = list(runs.values())
     failed = [] if args.report else perform(args, runs)
     report(args, runs)
     table = args.output / args.suite / "table.md"

@@ -1,4 +1,7 @@
-"""Tables and pictures of a suite of ablations: rows.csv, table.md, scores.png, monitor.png."""
+"""Tables and pictures of a suite of ablations: rows.csv, table.md, scores.png, monitor.png.
+
+Where runs differ in their number of steps: table and scores are those of the most, curve.md and curve.png of all.
+"""
 
 import csv
 import io
@@ -27,6 +30,7 @@ COLUMNS = {
     "offset_cosine": "cosine",
 }
 GEOMETRIC = dict(components="spatial components", hdbscan="HDBSCAN")  # method -> title
+CURVE_COLUMNS = ("map", "miou", "pq", "raw_pointins_map")
 CURVES = ("offset/length_mean", "offset/mean_direction", "offset/valid_share", "canary/cosine", "canary/error")
 
 
@@ -122,6 +126,56 @@ def scores_figure(rows: list[dict], arms: dict[str, str], path: Path) -> None:
     save_figure(figure, path)
 
 
+def curve_table(rows: list[dict], arms: dict[str, str]) -> str:
+    """Markdown: a number of steps a line, differences of every arm and its baseline, paired by seed."""
+    arms = {arm: base for arm, base in arms.items() if arm != base and len(steps_of(rows, arm)) > 1}
+    names = [name for name in CURVE_COLUMNS if any(name in row for row in rows)]
+    lines = [["steps", *(f"{arm} - {base}, {COLUMNS[name]}" for arm, base in arms.items() for name in names)]]
+    lines.append(["---"] * len(lines[0]))
+    for steps in sorted({steps for arm in arms for steps in steps_of(rows, arm)}):
+        own = of_steps(rows, steps)
+        values = [paired(own, arm, base, name) for arm, base in arms.items() for name in names]
+        lines.append([str(steps), *(text(v, 1, signed=True) for v in values)])
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def curve_figure(rows: list[dict], arms: dict[str, str], path: Path) -> None:
+    """A panel a score: mean and 95 % interval of every arm over its pretraining steps."""
+    from matplotlib.figure import Figure
+
+    arms = [arm for arm in arms if len(steps_of(rows, arm)) > 1]
+    names = [name for name in CURVE_COLUMNS if any(name in row for row in rows)]
+    figure = Figure(figsize=(3.6 * len(names), 3.0), layout="constrained")
+    for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for number, arm in enumerate(arms):
+            scores = {
+                steps: [row[name] for row in of_steps(rows, steps) if row["arm"] == arm and row.get(name) is not None]
+                for steps in steps_of(rows, arm)
+            }
+            scores = {steps: interval(values) for steps, values in scores.items() if values}
+            means, widths = np.array(list(scores.values())).T
+            axis.errorbar(
+                list(scores), means, np.nan_to_num(widths), fmt="o-", color=f"C{number}", capsize=3, label=arm
+            )
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(sorted({steps for arm in arms for steps in steps_of(rows, arm)}), minor=False)
+        axis.xaxis.set_major_formatter("{x:.0f}")
+        axis.set_xlabel("pretraining steps", fontsize=8)
+        axis.set_title(COLUMNS[name], fontsize=10)
+        axis.grid(color="0.92")
+        axis.legend(fontsize=8)
+    save_figure(figure, path)
+
+
+def steps_of(rows: list[dict], arm: str) -> list[int]:
+    return sorted({row["steps"] for row in rows if row["arm"] == arm})
+
+
+def of_steps(rows: list[dict], steps: int) -> list[dict]:
+    """The rows of so many pretraining steps, and those without any."""
+    return [row for row in rows if row["steps"] in (0, steps)]
+
+
 def monitor_figure(curves: dict[str, list[dict]], path: Path) -> None:
     """OffsetMonitor over the steps, an arm a colour, a run a line. curves: arm -> scalars of its runs."""
     from matplotlib.figure import Figure
@@ -157,10 +211,15 @@ def write_report(folder: Path, rows: list[dict], arms: dict[str, str], experimen
     writer = csv.DictWriter(content, keys, lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    for name, lines in {"rows.csv": content.getvalue(), "table.md": table(rows, arms)}.items():
+    most = of_steps(rows, max(row["steps"] for row in rows))
+    files = {"rows.csv": content.getvalue(), "table.md": table(most, arms)}
+    if any(len(steps_of(rows, arm)) > 1 for arm in arms):
+        files["curve.md"] = curve_table(rows, arms)
+        curve_figure(rows, arms, folder / "curve.png")
+    for name, lines in files.items():
         with whole_file(folder / name) as stream:
             stream.write(lines.encode())
-    scores_figure(rows, arms, folder / "scores.png")
+    scores_figure(most, arms, folder / "scores.png")
     curves = {
         arm: [read_curves(path) for path in paths if any(path.glob("events.*"))] for arm, paths in experiments.items()
     }

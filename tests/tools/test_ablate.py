@@ -23,7 +23,7 @@ import ablate  # noqa: E402
 import ablation_report  # noqa: E402
 
 ROWS = [
-    dict(arm=arm, seed=seed, map=base + 10 * seed + 0.1 * noise, miou=50.0)
+    dict(arm=arm, seed=seed, steps=4000, map=base + 10 * seed + 0.1 * noise, miou=50.0)
     for arm, base in (("none", 1.0), ("both", 4.0))
     for seed, noise in enumerate((0, 1, 2) if arm == "both" else (0, 0, 0))
 ]
@@ -31,7 +31,7 @@ ROWS = [
 
 def request(folder, **changes):
     return SimpleNamespace(
-        **dict(suite="components", data="rooms", output=Path(folder), steps=4, data_root="scans", grid_size=0.008)
+        **dict(suite="components", data="rooms", output=Path(folder), steps=[4], data_root="scans", grid_size=0.008)
         | changes
     )
 
@@ -54,7 +54,7 @@ def test_every_arm_is_in_a_suite_with_what_it_is_compared_with():
 
 @pytest.mark.parametrize("data,name", TRAINED)
 def test_an_arm_is_its_scannet_config_with_other_data(data, name, tmp_path):
-    run = ablate.Run(request(tmp_path, data=data), name, 0)
+    run = ablate.Run(request(tmp_path, data=data), name, 0, 4)
     run.folder.mkdir(parents=True)
     options = dict(run.setting.pretrain | run.scans | run.arm.options, save_path=str(tmp_path))
     cfg = default_config_parser(str(run.config()), options)
@@ -76,7 +76,7 @@ def test_an_arm_is_its_scannet_config_with_other_data(data, name, tmp_path):
 
 @pytest.mark.parametrize("steps,num_scenes", [(4000, 200), (4000, 30), (7, 200), (601, 60)])
 def test_pretraining_has_at_least_the_steps_and_whole_epochs(steps, num_scenes, tmp_path):
-    run = ablate.Run(request(tmp_path, steps=steps), "both", 0)
+    run = ablate.Run(request(tmp_path), "both", 0, steps)
     run.setting = dataclasses.replace(run.setting, num_scenes=num_scenes)
     run.folder.mkdir(parents=True)
     options = dict(item.split("=") for item in run.pretraining() if "=" in str(item))
@@ -87,7 +87,7 @@ def test_pretraining_has_at_least_the_steps_and_whole_epochs(steps, num_scenes, 
 def test_seeds_change_the_runs_and_nothing_else(tmp_path):
     commands = []
     for seed in (0, 1):
-        run = ablate.Run(request(tmp_path), "both", seed)
+        run = ablate.Run(request(tmp_path), "both", seed, 4)
         run.folder.mkdir(parents=True)
         commands.append([str(word).replace(run.folder.name, "") for word in run.pretraining()])
     changed = [pair for pair in zip(*commands, strict=True) if pair[0] != pair[1]]
@@ -123,6 +123,21 @@ def test_table_has_every_arm_and_the_differences_by_seed():
     width = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
     assert f"+3.1 ± {width:.1f}" in lines[-1]
     assert "+0.0 ± 0.0" in lines[-1]
+
+
+def test_curves_are_of_every_number_of_steps_and_the_table_of_the_most(tmp_path):
+    fewer = [row | dict(steps=1000, map=row["map"] - (2.0 if row["arm"] == "both" else 0.5)) for row in ROWS]
+    none_at_all = [dict(arm="random", seed=0, steps=0, map=0.5, miou=40.0)]
+    arms = dict.fromkeys(("random", "none", "both"), "none")
+    ablation_report.write_report(tmp_path, fewer + ROWS + none_at_all, arms, {})
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines == ablation_report.table(ROWS + none_at_all, arms).splitlines()
+    curve = (tmp_path / "curve.md").read_text().splitlines()
+    assert [line.split("|")[1].strip() for line in curve] == ["steps", "---", "1000", "4000"]
+    assert "+1.6 ±" in curve[2] and "+3.1 ±" in curve[3]
+    assert (tmp_path / "curve.png").stat().st_size > 0
+    ablation_report.write_report(tmp_path / "one", ROWS, arms, {})
+    assert not (tmp_path / "one/curve.md").exists()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +181,7 @@ def test_a_tiny_suite_resumes_and_reports(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(ablate.SETTINGS, "rooms", tiny)
     args = request("exp", jobs=2)
-    runs = [ablate.Run(args, name, 0) for name in ("both", "random")]
+    runs = [ablate.Run(args, name, 0, 4) for name in ("both", "random")]
 
     assert runs[0].advance() and runs[0].process.poll() is None
     runs[0].stop()  # nothing of it counts as done
