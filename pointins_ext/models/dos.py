@@ -91,12 +91,15 @@ class DOS(TeacherStudent):
 
         with torch.no_grad():
             teacher = up_cast(self.teacher.backbone(Point(views)), self.up_cast_level)
-            teacher_similarity = self.teacher.semantic_head(teacher.feat)
         student = up_cast(self.student.backbone(Point(observed)), self.up_cast_level)
         student_similarity = self.student.semantic_head(student.feat)
 
         same = match(student.origin_coord, student.view, teacher.origin_coord, teacher.view, teacher.voxel)
         cross = match(student.origin_coord, student.view ^ 1, teacher.origin_coord, teacher.view, teacher.voxel)
+        # the teacher sees more than twice what its student does: its head need not
+        taught, (same, cross) = _renumbered(torch.stack([same, cross]))
+        with torch.no_grad():
+            teacher_similarity = self.teacher.semantic_head(teacher.feat[taught])
         same_loss, softmap = self.softmap_loss(student_similarity, teacher_similarity, student.view, same)
         cross_loss, _ = self.softmap_loss(student_similarity, teacher_similarity, student.view, cross)
         result = dict(
@@ -154,6 +157,12 @@ def _loss_stride(backbone: dict, up_cast_level: int) -> int:
     for s in stride[: len(stride) - up_cast_level]:
         factor *= s
     return factor
+
+
+def _renumbered(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows that any of the indices asks for, ascending, and the indices into these; -1 stays -1."""
+    rows = index[index >= 0].unique()
+    return rows, torch.searchsorted(rows, index).where(index >= 0, -1)
 
 
 def _column_entropy(softmap: torch.Tensor) -> torch.Tensor:
