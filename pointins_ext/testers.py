@@ -128,19 +128,26 @@ class SemanticTester(TaskTester):
     """mIoU with test-time augmentation: a scene is the list of fragments that its dataset makes in test mode.
 
     Every point's class is the largest sum of probabilities over the fragments and augmentations that hold it.
+    fragments=False: scenes are those of validation, one pass each.
     """
 
-    collate = staticmethod(one_scene)
+    def __init__(self, cfg, fragments=True, **settings):
+        self.fragments = fragments
+        if fragments:
+            self.collate = one_scene
+        super().__init__(cfg, **settings)
 
     def new_task(self, data):
         return Semantic(data.num_classes, data.ignore_index)
 
     def read(self, model, scene):
         """No losses, and the one prediction with its target. ValueError for a scene without fragments."""
+        if not self.fragments:
+            return super().read(model, scene)
         if "fragment_list" not in scene:
             raise ValueError(
                 f"SemanticTester needs fragment_list, the scene has {', '.join(sorted(scene))}: set test_cfg and "
-                "test_mode=True in data.test"
+                "test_mode=True in data.test, or fragments=False in test to score it in one pass"
             )
         segment, target = as_array(self.vote(model, scene).argmax(1)), scene["segment"]
         if "origin_segment" in scene:

@@ -89,6 +89,15 @@ def test_a_scene_without_fragments_is_named_by_its_keys(tmp_path):
         tiny.build_tester(cfg).test()
 
 
+def test_semantics_in_one_pass_are_the_evaluators(tmp_path):
+    cfg = tiny.experiment(tmp_path, "semantic", dict(type="ScoredScenes"), dict(type="ReadsShifted"))
+    result = tiny.build_tester(cfg, fragments=False).test()
+    expected = plain_score("semantic", ScoredScenes())
+    assert 0 < result["miou"] < 1
+    for key, value in expected.items():
+        np.testing.assert_allclose(result[key], value, err_msg=key)
+
+
 @pytest.mark.parametrize("task", ["instance", "panoptic"])
 def test_scores_are_the_evaluators_and_the_plain_ones(task, tmp_path):
     cfg = tiny.experiment(tmp_path, task)
