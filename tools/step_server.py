@@ -15,7 +15,7 @@ from pointins_ext.host import Config, build_dataset, build_model, point_collate_
 from pointins_ext.host.flash import disable_flash
 
 
-def load(config, num_scenes, folder):
+def load(config, num_scenes, folder, device="cpu"):
     """The batch, and both variants with their optimizers; whoever comes first writes batch and weights to `folder`."""
     cfg = Config.fromfile(config)
     disable_flash(cfg.model)
@@ -33,7 +33,9 @@ def load(config, num_scenes, folder):
     saved = torch.load(path, weights_only=True)
     branch.load_state_dict(saved["state_dict"])
     plain.load_state_dict({name: value for name, value in saved["state_dict"].items() if "offset_head" not in name})
-    return saved["batch"], dict(plain=(plain, optimizer(plain)), branch=(branch, optimizer(branch)))
+    batch = {key: value.to(device) if torch.is_tensor(value) else value for key, value in saved["batch"].items()}
+    plain, branch = plain.to(device), branch.to(device)
+    return batch, dict(plain=(plain, optimizer(plain)), branch=(branch, optimizer(branch)))
 
 
 def optimizer(model):

@@ -1,0 +1,174 @@
+"""Speed of the parts against what does the same elsewhere: ratios measured side by side in one process.
+
+    python tools/benchmark.py [--device cpu|cuda] [--only scr odr] [--json FILE]
+    python tools/benchmark.py --quick      # small inputs, under a minute; fails where a ratio is 1.5 times the recorded
+
+A and B run in turn, so that a busy machine slows both; the ratio is the median of A / B over the turns. The table says
+what ratio was promised, the lines below it what A and B are; memory is what a call adds at its peak. The figures on
+record are in tools/benchmarks.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("POINTINS_HOST", "embedded")  # Pointcept is what some cases are held against
+
+import torch
+from benchmark_cases import CASES, Skip
+from tqdm import tqdm
+
+from pointins_ext.errors import exit_on_user_error
+from pointins_ext.evaluation.results import whole_file
+
+RECORD = Path(__file__).with_name("benchmarks.json")
+SLACK = 1.5  # times the recorded ratio; beyond it the quick form fails
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--quick", action="store_true", help="small inputs, and the guard against regressions")
+    parser.add_argument("--only", nargs="+", choices=sorted(CASES), help="some cases")
+    parser.add_argument("--repeats", type=int, help="turns of each case (default 15, quick 7)")
+    parser.add_argument("--json", help="write the figures to this file; cases that it has already stay")
+    args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda, but PyTorch finds no GPU; --device cpu measures without one")
+    return args
+
+
+def synchronise(device) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds(call, device) -> float:
+    synchronise(device)
+    begin = time.perf_counter()
+    call()
+    synchronise(device)
+    return time.perf_counter() - begin
+
+
+def peak_memory(call, device) -> int | None:
+    """Bytes that a call adds at its peak; None where the system does not tell."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        return torch.cuda.max_memory_allocated() - before
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        before = resident("VmRSS")
+        call()
+        return resident("VmHWM") - before
+    except OSError:
+        return None
+
+
+def resident(name: str) -> int:
+    """A figure of /proc/self/status, bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def measure(case, device: str, quick: bool, repeats: int) -> dict:
+    """Figures of a case. Skip where what it needs is missing."""
+    torch.set_num_threads(case.threads)
+    torch.manual_seed(0)
+    pair = case.make(device, quick)
+    memory = [peak_memory(call, device) for call in (pair.a, pair.b)]  # also warms up
+    times = [[seconds(call, device) for call in (pair.a, pair.b)] for _ in range(repeats)]
+    ratios = [a / b * pair.scale for a, b in times]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    a, b = (statistics.median(column) for column in zip(*times, strict=True))
+    return dict(
+        ratio=middle,
+        quartiles=[low, high],
+        target=case.target[device],
+        seconds=[a, b],
+        memory=memory,
+        points=pair.points,
+        threads=case.threads,
+        repeats=repeats,
+        note=pair.note,
+    )
+
+
+def machine(device: str) -> dict:
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    return dict(device=name, cores=os.cpu_count(), torch=torch.__version__, python=platform.python_version())
+
+
+def line(name: str, row: dict) -> str:
+    a, b = (f"{1000 * s:,.1f}" for s in row["seconds"])
+    memory = " / ".join("?" if m is None else f"{m / 2**20:,.0f}" for m in row["memory"])
+    low, high = row["quartiles"]
+    target = "" if row["target"] is None else f"{row['target']:g}"
+    met = "" if row["target"] is None else ("yes" if row["ratio"] <= row["target"] else "no")
+    rate = f"{row['points'] / row['seconds'][0] / 1000:,.0f}"
+    return (
+        f"| {name} | {a} | {b} | {row['ratio']:.2f} ({low:.2f} - {high:.2f}) | {target} | {met} | {rate} | {memory} |"
+    )
+
+
+def table(rows: dict[str, dict]) -> str:
+    head = "| | A, ms | B, ms | A / B | target | met | A, 1000 points/s | memory A / B, MiB |\n" + "| --- " * 8 + "|\n"
+    return head + "\n".join(line(name, row) for name, row in rows.items())
+
+
+def regressions(rows: dict[str, dict], recorded: dict[str, dict]) -> list[str]:
+    """What has become slower than SLACK times its recorded ratio, a sentence each."""
+    return [
+        f"{name} takes {row['ratio']:.2f} times its reference, {recorded[name]['ratio']:.2f} is recorded"
+        for name, row in rows.items()
+        if name in recorded and row["ratio"] > SLACK * recorded[name]["ratio"]
+    ]
+
+
+def run(args) -> dict[str, dict]:
+    rows = {}
+    for name in tqdm(args.only or list(CASES), unit="case", disable=None):
+        if args.device not in CASES[name].target:
+            continue
+        try:
+            rows[name] = measure(CASES[name], args.device, args.quick, args.repeats or (7 if args.quick else 15))
+        except Skip as reason:
+            tqdm.write(f"{name} left out: {reason}", file=sys.stderr)
+    return rows
+
+
+def record(path: str, key: str, rows: dict, about: dict) -> None:
+    """Put rows under `key` of a JSON file, beside what it holds."""
+    known = json.loads(Path(path).read_text(encoding="utf-8")) if os.path.isfile(path) else {}
+    cases = known.get(key, {}).get("cases", {}) | rows
+    known[key] = dict(machine=about, cases={name: cases[name] for name in CASES if name in cases})
+    with whole_file(path) as stream:
+        stream.write((json.dumps(known, indent=1) + "\n").encode())
+
+
+def main():
+    args = arguments()
+    rows = run(args)
+    key = f"{args.device}{'_quick' if args.quick else ''}"
+    print(table(rows))
+    for name, row in rows.items():
+        print(f"{name}: {CASES[name].what}{'; ' + row['note'] if row['note'] else ''}")
+    slower = []
+    if args.quick and RECORD.is_file():
+        slower = regressions(rows, json.loads(RECORD.read_text(encoding="utf-8")).get(key, {}).get("cases", {}))
+    if args.json:
+        record(args.json, key, rows, machine(args.device))
+    if slower:
+        print("\n".join(f"error: {sentence}" for sentence in slower), file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
