@@ -63,8 +63,12 @@ def offset_targets(field: OffsetField, regularisers: Sequence[Regulariser]) -> O
 def match(
     query: torch.Tensor, query_group: torch.Tensor, support: torch.Tensor, support_group: torch.Tensor, radius: float
 ) -> torch.Tensor:
-    """(M,) long: index of the nearest support point of the same group within `radius` metres, -1 = none."""
-    return neighbours(query, support, query_group, support_group, 1, radius).squeeze(1)
+    """Index of the nearest support point of the same group within `radius` metres, -1 = none.
+
+    query (M,3), support (N,3); query_group (M,), or (V,M) to match every query in V groups -> long, its shape.
+    """
+    queries = query.repeat(query_group.numel() // max(len(query), 1), 1)
+    return neighbours(queries, support, query_group.flatten(), support_group, 1, radius).view_as(query_group)
 
 
 def _beside_missing(own: torch.Tensor, other: torch.Tensor, voxel: float) -> torch.Tensor:

@@ -94,10 +94,10 @@ class DOS(TeacherStudent):
         student = up_cast(self.student.backbone(Point(observed)), self.up_cast_level)
         student_similarity = self.student.semantic_head(student.feat)
 
-        same = match(student.origin_coord, student.view, teacher.origin_coord, teacher.view, teacher.voxel)
-        cross = match(student.origin_coord, student.view ^ 1, teacher.origin_coord, teacher.view, teacher.voxel)
+        wanted = torch.stack([student.view, student.view ^ 1])
+        index = match(student.origin_coord, wanted, teacher.origin_coord, teacher.view, teacher.voxel)
         # the teacher sees more than twice what its student does: its head need not
-        taught, (same, cross) = _renumbered(torch.stack([same, cross]))
+        taught, (same, cross) = _renumbered(index)
         with torch.no_grad():
             teacher_similarity = self.teacher.semantic_head(teacher.feat[taught])
         same_loss, softmap = self.softmap_loss(student_similarity, teacher_similarity, student.view, same)

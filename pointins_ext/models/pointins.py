@@ -139,8 +139,8 @@ class PointINS(PointModel):
         for student in students:
             field = self._scene_field(student, self.student.offset_head)
             prediction = self._regularised(field)
-            for group in self._target_views(student, int(teacher.view.max()) + 1):
-                target, valid = self._matched_target(field, group)
+            views = self._target_views(student, int(teacher.view.max()) + 1)
+            for target, valid in zip(*self._matched_targets(field, views), strict=True):
                 losses.append(offset_loss(prediction, target, valid, field.view))
                 matched.append(valid.float().mean())
         return torch.stack(losses).mean(), torch.stack(matched).mean()
@@ -170,18 +170,19 @@ class PointINS(PointModel):
         refined = offset_targets(field.replace(offset=field.offset.detach()), self.student_regularisers)
         return field.offset + (refined.offset - field.offset).detach()
 
-    def _target_views(self, student: Pass, num_teacher_views: int) -> list[torch.Tensor]:
-        """For every student voxel its teacher views: same and cross view, or the principal one if local."""
+    def _target_views(self, student: Pass, num_teacher_views: int) -> torch.Tensor:
+        """(V,N) teacher views of every student voxel: same and cross view, or the principal one if local."""
         num_global = self.pretrainer.num_global_view
         per_scene = (int(student.view.max()) + 1) * num_global // num_teacher_views
         scene, position = student.view // per_scene, student.view % per_scene
         if per_scene == num_global and not student.local:
-            return [student.view, scene * num_global + (position + 1) % num_global]
-        return [scene * num_global]
+            return torch.stack([student.view, scene * num_global + (position + 1) % num_global])
+        return (scene * num_global)[None]
 
-    def _matched_target(self, field: OffsetField, group: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _matched_targets(self, field: OffsetField, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Target offsets (V,N,3) of every student voxel from its teacher views (V,N), and which are valid (V,N)."""
         target = self.target_field
-        index = match(field.coord, group, target.coord, target.view, self.match_radius or target.voxel)
+        index = match(field.coord, views, target.coord, target.view, self.match_radius or target.voxel)
         valid = (index >= 0) & target.valid[index]
         return target.center[index] - field.coord, valid
 

@@ -27,9 +27,7 @@ def neighbours(query, support, query_group, support_group, k, radius=None):
 
 def _search_tree(query, support, query_group, support_group, k, radius):
     query, support = query.numpy(), support.numpy()
-    low = np.minimum(query.min(0), support.min(0))
-    high = np.maximum(query.max(0), support.max(0))
-    reach = min(np.linalg.norm(high - low), radius)  # nothing of interest lies farther away
+    reach = min(_diagonal(query, support), radius)  # nothing of interest lies farther away
     reach = max(reach * (1 + 1e-6), 1e-100)  # not 0 where all points coincide
     # groups are layers of a 4th axis, more than any reach apart: within a layer distances stay exactly those of 3D
     layer = 2 * reach
@@ -39,6 +37,12 @@ def _search_tree(query, support, query_group, support_group, k, radius):
     distance, index = tree.query(np.column_stack([query, query_group.numpy() * layer]), k, distance_upper_bound=reach)
     index = np.where(distance <= radius, np.append(kept, -1)[index], -1)  # the tree's "none" is one past its last point
     return torch.from_numpy(index.reshape(len(query), k)).long()
+
+
+def _diagonal(*clouds):
+    """Diagonal of the box around all clouds; column by column, because numpy reduces rows of three 10 times as slow."""
+    edges = [max(cloud[:, i].max() for cloud in clouds) - min(cloud[:, i].min() for cloud in clouds) for i in range(3)]
+    return np.linalg.norm(edges)
 
 
 def _few_copies(point, k):

@@ -92,6 +92,10 @@ def test_match_is_the_nearest_of_the_same_group_within_the_radius(seed, radius):
     nearest, index = distance.min(1)
     expected = torch.where(nearest <= radius, index, -1)
     assert torch.equal(match(query, query_group, support, support_group, radius), expected)
+    groups = torch.stack([query_group, torch.zeros_like(query_group), query_group])
+    several = match(query, groups, support, support_group, radius)
+    assert torch.equal(several[0], expected) and torch.equal(several[2], expected)
+    assert torch.equal(several[1], match(query, groups[1], support, support_group, radius))
 
 
 def test_match_with_nothing_to_find():

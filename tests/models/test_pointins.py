@@ -256,8 +256,11 @@ def test_full_scr_targets_are_shared_centroids():
 def test_local_views_learn_from_the_principal_view_of_their_own_scene(num_local):
     model = build(pointins_config(local_config(num_local)))
     groups = []
-    original = model._matched_target
-    model._matched_target = lambda field, group: (groups.append((field.view, group)), original(field, group))[1]
+    original = model._matched_targets
+    model._matched_targets = lambda field, views: (
+        groups.extend((field.view, group) for group in views),
+        original(field, views),
+    )[1]
     result = model(batch(num_local=num_local))
     result["loss"].backward()
     (view, same), (_, cross), *local = groups

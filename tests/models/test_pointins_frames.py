@@ -86,12 +86,12 @@ def test_targets_are_found_by_scene_position_within_a_voxel():
     model.teacher_field = model._scene_field(teacher, model.teacher.offset_head)
     model.target_field = model.teacher_field
     field = model._scene_field(student, model.student.offset_head)
-    target, valid = model._matched_target(field, student.view)
+    (target,), (valid,) = model._matched_targets(field, student.view[None])
     assert valid[:300].all() and not valid[300:].any()
     # the target is the centre that the teacher's voxel points at, seen from the student's own place
     torch.testing.assert_close(target[:300], -shifted, atol=1e-4, rtol=1e-4)
     model.match_radius = 0.001
-    assert model._matched_target(field, student.view)[1].sum() < 30
+    assert model._matched_targets(field, student.view[None])[1].sum() < 30
 
 
 @pytest.mark.parametrize("bend, warns", [(0.0, False), (0.4, True)])
