@@ -1,5 +1,6 @@
 """OffsetMonitor: the numbers that tell a healthy run from a collapsed one, and a canary with known centres."""
 
+import numpy as np
 import torch
 
 from pointins_ext.branch.targets import OffsetField
@@ -8,6 +9,7 @@ from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase
 from pointins_ext.inference import Predictor
 from pointins_ext.ops import segment_count, segment_mean
+from pointins_ext.visualization.render import Camera, instance_colors, render_points
 
 
 @HOOKS.register_module()
@@ -16,12 +18,14 @@ class OffsetMonitor(HookBase):
 
     The canary is a synthetic room of known centres (`canary_seed`; None: off) seen by the teacher: its offset cosine
     and error separate runs that no label-free number separates. Collapse is flagged in the log: one direction and one
-    length.
+    length. After every `picture_every`-th epoch (0: never) a picture of the first view joins them: pseudo-instances,
+    and where the teacher's offsets carry their voxels.
     """
 
-    def __init__(self, every=50, canary_seed=0):
+    def __init__(self, every=50, canary_seed=0, picture_every=1):
         self.every = every
         self.canary_seed = canary_seed
+        self.picture_every = picture_every
         self.latest = {}
 
     def before_train(self):
@@ -40,6 +44,13 @@ class OffsetMonitor(HookBase):
             predictor = Predictor.from_config(self.model.teacher, self.trainer.cfg, scale=1.0)
             self.latest |= {f"canary/{k}": v for k, v in canary_statistics(predictor, self.canary).items()}
         self._write()
+
+    def after_epoch(self):
+        if not self.picture_every or (self.trainer.epoch + 1) % self.picture_every or self.model.target_field is None:
+            return
+        if self.trainer.writer is not None:
+            picture = field_picture(self.model.teacher_field, self.model.target_field)
+            self.trainer.writer.add_image("offset/pseudo_instances", picture, self.model.step, dataformats="HWC")
 
     def _write(self):
         if self.trainer.writer is not None:
@@ -74,6 +85,20 @@ def offset_statistics(raw: OffsetField, target: OffsetField) -> dict[str, float]
         )
         stats |= {f"instance_size_q{int(q * 100)}": size.quantile(q) for q in (0.25, 0.5, 0.75)}
     return {name: float(value) for name, value in stats.items()}
+
+
+def field_picture(raw: OffsetField, target: OffsetField, size=(360, 480)):
+    """Image (H, 2W, 3) uint8 of the first view: voxels, and the centres that the teacher's raw offsets point at.
+
+    A pseudo-instance has one colour in both; voxels without a valid target are grey. Without SCR all are grey.
+    """
+    own = raw.view == raw.view[0]
+    label = torch.full_like(raw.view, -1) if target.instances is None else target.instances.label
+    color = instance_colors(torch.where(target.valid, label, -1)[own].cpu().numpy())
+    coord, center = (points[own].cpu().numpy() for points in (raw.coord, raw.center))
+    camera = Camera.fit(coord, size)
+    points = max(3, round(1.2 * raw.voxel * camera.scale))
+    return np.concatenate([render_points(xyz, color, point_size=points, camera=camera) for xyz in (coord, center)], 1)
 
 
 def mean_direction(offset: torch.Tensor) -> torch.Tensor:

@@ -10,12 +10,14 @@ from pointins_ext.datasets.rooms import generate_room
 from pointins_ext.hooks.monitor import (
     OffsetMonitor,
     canary_statistics,
+    field_picture,
     mean_direction,
     offset_accuracy,
     offset_statistics,
 )
 from pointins_ext.host import Config
 from pointins_ext.inference import Predictor
+from pointins_ext.visualization.render import NO_INSTANCE, PALETTE
 from tests.oracles.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
 
 KEYS = ("coord", "color")
@@ -39,7 +41,11 @@ class Notes:
     """Writer and logger that remember."""
 
     def __init__(self):
-        self.scalars, self.warnings = {}, []
+        self.scalars, self.warnings, self.images = {}, [], {}
+
+    def add_image(self, name, image, step, dataformats):
+        assert dataformats == "HWC"
+        self.images[name, step] = image
 
     def add_scalar(self, name, value, step):
         self.scalars[name, step] = value
@@ -189,3 +195,55 @@ def test_another_model_is_named(trainer):
     trainer.model = build(dos_config(backbone=backbone_config()))
     with pytest.raises(ValueError, match="OffsetMonitor needs model type 'PointINS-v1m1', found 'DOS'"):
         hook.before_train()
+
+
+# -- pictures -------------------------------------------------------------------------------------------------------
+
+
+def two_boxes():
+    """Two clouds of voxels that point at their own middles, in view 0, and noise in view 1."""
+    grid = torch.cartesian_prod(*[torch.arange(6.0)] * 3) * 0.08
+    coord = torch.cat([grid, grid + torch.tensor([1.5, 0.0, 0.0]), grid + 9])
+    middle = torch.cat(
+        [grid.mean(0).expand(len(grid), 3), (grid.mean(0) + torch.tensor([1.5, 0, 0])).expand(len(grid), 3)]
+    )
+    offset = torch.cat([middle, coord[-len(grid) :]]) - coord
+    label = torch.arange(3).repeat_interleave(len(grid))
+    view = (label == 2).long()
+    valid = torch.ones(len(coord), dtype=torch.bool)
+    instances = PseudoInstances(label, coord + offset, valid, label, ~valid)
+    raw = OffsetField(coord, coord, (3,), offset, view, valid, view, 0.08)
+    return raw, raw.replace(instances=instances)
+
+
+def colours(image):
+    """The palette's entries that an image shows, in their brightest shade."""
+    return {i for i, color in enumerate(PALETTE[:4]) if (image == color).all(2).any()}
+
+
+def test_a_picture_shows_the_first_view_and_where_its_offsets_lead():
+    raw, target = two_boxes()
+    picture = field_picture(raw, target, size=(120, 160))
+    assert picture.shape == (120, 320, 3) and picture.dtype == np.uint8
+    voxels, centers = picture[:, :160], picture[:, 160:]
+    assert colours(voxels) == colours(centers) == {0, 1}
+    painted = [(side < 250).any(2).sum() for side in (voxels, centers)]
+    assert painted[1] < painted[0] / 3  # all centres of a box are one disc
+    grey = field_picture(raw, target.replace(valid=~target.valid), size=(120, 160))
+    assert colours(grey) == set() and (grey == NO_INSTANCE).all(2).any()
+
+
+def test_a_picture_follows_every_so_many_epochs(trainer):
+    monitor = OffsetMonitor(canary_seed=None, picture_every=2)
+    monitor.trainer = trainer
+    monitor.before_train()
+    trainer.epoch = 1
+    monitor.after_epoch()  # nothing to show before the offset loss is on
+    trainer.model(batch())
+    for trainer.epoch in range(4):
+        trainer.model.step = trainer.epoch
+        monitor.after_epoch()
+    assert list(trainer.writer.images) == [("offset/pseudo_instances", 1), ("offset/pseudo_instances", 3)]
+    monitor.picture_every = 0
+    monitor.after_epoch()
+    assert len(trainer.writer.images) == 2
