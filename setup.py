@@ -31,6 +31,8 @@ EXTRAS["test"] = [
     "pytest>=8",
     "pytest-xdist>=3.5",  # the suite on two cores
     "hypothesis>=6.100",
+    "ruff>=0.6",
+    "mypy>=1.11",
     # independent oracles; those that cannot be installed with their dependencies are in tests/oracles/requirements.txt
     "torchmetrics>=1.4",
     "torch-pointcloud",

@@ -13,14 +13,12 @@ class OffsetHead(nn.Module):
 
     def __init__(self, in_channels: int, hidden_channels: int = 256):
         super().__init__()
+        last = nn.Linear(hidden_channels, 3)
         self.mlp = nn.Sequential(
-            nn.Linear(in_channels, hidden_channels),
-            nn.LayerNorm(hidden_channels),
-            nn.GELU(),
-            nn.Linear(hidden_channels, 3),
+            nn.Linear(in_channels, hidden_channels), nn.LayerNorm(hidden_channels), nn.GELU(), last
         )
-        nn.init.normal_(self.mlp[-1].weight, std=1e-3)
-        nn.init.zeros_(self.mlp[-1].bias)
+        nn.init.normal_(last.weight, std=1e-3)
+        nn.init.zeros_(last.bias)
 
     def forward(self, feat: torch.Tensor) -> torch.Tensor:
         # fp32 outside autocast: a millimetre is lost in half precision at ten metres

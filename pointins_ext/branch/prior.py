@@ -131,8 +131,8 @@ def label_free_instances(
 
 def fit_label_free(scans: Iterable[torch.Tensor], source: str = "label-free prior", **options) -> MagnitudePrior:
     """Prior fitted without labels from scans (N,3), metres; options as `label_free_instances`."""
-    lengths = [magnitudes_from_instances(coord, label_free_instances(coord, **options)) for coord in scans]
-    lengths = torch.cat(lengths) if lengths else torch.zeros(0)
+    parts = [magnitudes_from_instances(coord, label_free_instances(coord, **options)) for coord in scans]
+    lengths = torch.cat(parts) if parts else torch.zeros(0)
     if len(lengths) < 100:
         raise ValueError(
             f"{source}: only {len(lengths)} points lie on plausible objects; expected at least 100. "

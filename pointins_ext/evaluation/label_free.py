@@ -108,19 +108,21 @@ def evaluate_label_free(scenes, methods, planes_off=False, grid_size=0.04, min_p
     objects found with IoU > 0.5 (nan if there are none); `num_objects`, `num_touching`.
     """
     precision = {name: InstanceAveragePrecision(class_agnostic=True, min_points=min_points) for name in methods}
-    rand, found, touching = {name: [] for name in methods}, {name: [] for name in methods}, []
+    rand: dict[str, list[float]] = {name: [] for name in methods}
+    found: dict[str, list[bool]] = {name: [] for name in methods}
+    touches: list[bool] = []
     for scene in scenes:
         coord, instance = as_array(scene["coord"]), as_array(scene["instance"])
         voxels = scene.get("voxels") or {"coord": coord[voxelise(coord, grid_size)]}
         kept = ~_on_plane(voxels["coord"]) if planes_off else np.ones(len(voxels["coord"]), bool)
         objects = [i for i in np.unique(instance[instance >= 0]) if np.count_nonzero(instance == i) >= min_points]
-        touching += touching_objects(coord, instance, objects, touch_distance)
+        touches += touching_objects(coord, instance, objects, touch_distance)
         for name, method in methods.items():
             label = to_raw(_label_voxels(method, voxels, kept), voxels["coord"], coord)
             precision[name].update({"instance": label}, {"instance": instance})
             rand[name].append(object_rand_index(label, instance))
             found[name] += [best_overlap(label, instance == i, min_points) > 0.5 for i in objects]
-    touching = np.array(touching, bool)
+    touching = np.array(touches, bool)
     return {
         name: {
             **{key: value for key, value in precision[name].compute().items() if not key.startswith("class_")},

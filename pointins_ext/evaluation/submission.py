@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -45,7 +46,9 @@ class Benchmark:
     a scan.
     """
 
-    tasks = labels = things = ()
+    tasks: Sequence[str] = ()
+    labels: Sequence[int] = ()
+    things: Sequence[int] = ()
     most = 0
 
     def __init__(self, task, split):
@@ -119,7 +122,7 @@ class NuScenes(Benchmark):
             yield f"panoptic/{self.split}/{name}_panoptic.npz", stream.getvalue()
 
     def about(self):
-        meta = dict(task="segmentation") if self.task == "panoptic" else {}
+        meta: dict[str, str | bool] = dict(task="segmentation") if self.task == "panoptic" else {}
         meta |= dict(use_camera=False, use_lidar=True, use_radar=False, use_map=False, use_external=False)
         return {f"{self.split}/submission.json": json.dumps(dict(meta=meta), indent=2).encode()}
 

@@ -16,7 +16,7 @@ class Task:
     """
 
     name = best = ""
-    ignored = ()
+    ignored: tuple[int, ...] = ()
 
     def new_metric(self):
         """An accumulator with update, merge and compute."""

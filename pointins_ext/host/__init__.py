@@ -6,8 +6,12 @@ host's own registry, class or function.
 
 import importlib
 import os
+from typing import TYPE_CHECKING
 
 from pointins_ext.host import locate
+
+if TYPE_CHECKING:  # for editors and type checkers; Pointcept's names are alike
+    from pointins_ext.host.embedded_host import *  # noqa: F403
 
 # What the plug-in takes from its host; every host module has all of them.
 NAMES = [
