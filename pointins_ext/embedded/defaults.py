@@ -26,6 +26,7 @@ RUNTIME = dict(
     sync_bn=False,
     enable_amp=False,
     amp_dtype="float16",
+    skip_nonfinite=False,  # leave out batches whose loss is NaN or infinite, instead of stopping
     empty_cache=False,
     find_unused_parameters=False,
     mix_prob=0,

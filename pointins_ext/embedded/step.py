@@ -2,6 +2,8 @@
 
 import torch
 
+from pointins_ext.embedded import comm
+
 AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
 
 
@@ -9,10 +11,12 @@ class TrainingStep:
     """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, `optimizer`, `scheduler`, `scaler`.
 
     `amp_dtype` None means full precision, `scaler` None no loss scaling; `accumulated` counts the backward passes since
-    the last update.
+    the last update. A loss that is not finite stops the run, or, with `cfg.skip_nonfinite`, leaves out its batch in all
+    processes: `skipped` counts these, in TensorBoard as `params/skipped_steps`.
     """
 
     accumulated = 0
+    skipped = 0
 
     def run_step(self):
         batch = {
@@ -25,7 +29,14 @@ class TrainingStep:
         amp = self.amp_dtype is not None
         with torch.autocast(self.device.type, dtype=self.amp_dtype or torch.bfloat16, enabled=amp):
             result = self.model(batch)
-        check_finite(result, batch, f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}")
+        problem = not_finite(result, batch, f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}")
+        if self.cfg.get("skip_nonfinite", False):
+            if any(comm.all_gather(problem is not None)):
+                self.skip(problem)
+                return
+        elif problem:
+            cure = "amp_dtype='bfloat16', enable_amp=False, a lower lr, or skip_nonfinite=True"
+            raise FloatingPointError(f"{problem}. Try {cure}")
         loss = result["loss"] / self.cfg.gradient_accumulation_steps
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
         self.accumulated += 1
@@ -34,6 +45,16 @@ class TrainingStep:
         self.comm_info["model_output_dict"] = result
         if self.cfg.empty_cache and self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def skip(self, problem):
+        """Count and report a batch that teaches nothing; `problem` is None where another process has it."""
+        self.skipped += 1
+        self.comm_info["model_output_dict"] = {}
+        if problem:
+            self.logger.warning(f"{problem}. Skipped, the {self.skipped}. of this run")
+        if self.writer is not None:
+            step = self.epoch * len(self.train_loader) + self.comm_info["iter"] + 1
+            self.writer.add_scalar("params/skipped_steps", self.skipped, step)
 
     def update(self):
         """One step of optimizer and scheduler; fp16 skips both when a gradient overflowed."""
@@ -65,12 +86,12 @@ def amp_dtype(cfg, device, logger):
     return AMP_DTYPE[cfg.amp_dtype]
 
 
-def check_finite(result, batch, where):
-    """FloatingPointError for a NaN or infinite loss, with the first bad entry of the result and the batch's scenes."""
+def not_finite(result, batch, where):
+    """What is wrong with a NaN or infinite loss, with the first bad entry and the scenes; None for a finite one."""
     if torch.isfinite(result["loss"]).all():
-        return
+        return None
     bad = next(name for name, value in result.items() if not torch.isfinite(value).all())
-    raise FloatingPointError(
+    return (
         f"{where}: the loss is not finite; the first bad entry of the result is {bad!r} = {result[bad].item()}, scenes "
-        f"{batch.get('name', 'without name')}. Try amp_dtype='bfloat16', enable_amp=False or a lower lr"
+        f"{batch.get('name', 'without name')}"
     )

@@ -1,4 +1,5 @@
 import io
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -79,6 +80,19 @@ def test_a_loss_that_is_not_finite_names_entry_and_scenes(build_trainer):
     with pytest.raises(FloatingPointError, match="first bad entry of the result is 'half' = nan, scenes .*scene3"):
         trainer.train()
     assert torch.isfinite(weights(trainer)).all()
+
+
+def test_a_loss_that_is_not_finite_is_skipped_where_asked(build_trainer):
+    trainer = build_trainer(data__train__bad_scene=3, skip_nonfinite=True, epoch=2, data__train__noise=0.0)
+    updates, warnings = [], []
+    trainer.optimizer.register_step_post_hook(lambda *_: updates.append(1))
+    trainer.logger = SimpleNamespace(info=lambda *_, **__: None, warning=warnings.append, error=lambda *_, **__: None)
+    trainer.train()
+    steps = len(trainer.train_loader) * trainer.max_epoch
+    assert trainer.skipped == trainer.max_epoch and len(updates) == steps - trainer.skipped
+    assert torch.isfinite(weights(trainer)).all()
+    assert len(warnings) == trainer.skipped and all("scene3" in line for line in warnings)
+    assert "the 2. of this run" in warnings[-1]
 
 
 def test_progress_bar(build_trainer, monkeypatch):

@@ -17,6 +17,7 @@ clip_grad = 3.0
 sync_bn = False
 enable_amp = False
 amp_dtype = "bfloat16"
+skip_nonfinite = False  # True: a batch whose loss is NaN or infinite is left out and counted, else it stops the run
 empty_cache = False
 empty_cache_per_epoch = False
 find_unused_parameters = False
