@@ -59,6 +59,17 @@ def test_pointins_on_two_processes_equals_one_on_the_whole_batch(tmp_path):
         assert (found[name] - parameter.detach().cpu()).abs().max() <= 1e-6 + 1e-4 * moved, name
 
 
+def test_processes_skip_a_batch_together(tiny_config, tmp_path):
+    """The bad scene is with one process only; the other must not wait for its gradients."""
+    options = ["data.train.bad_scene=3", "skip_nonfinite=True", "batch_size=2", "epoch=2"]
+    finished = run(TORCHRUN, tiny_config, tmp_path / "two", options)
+    assert finished.returncode == 0, finished.stderr
+    log = (tmp_path / "two" / "train.log").read_text() + finished.stdout
+    assert "scene3" in log and "Skipped, the 2. of this run" in log
+    found = read_checkpoint(tmp_path / "two" / "model" / "model_last.pth")["state_dict"]
+    assert all(torch.isfinite(value).all() for value in found.values())
+
+
 @pytest.mark.slow
 def test_spawned_processes_import_what_the_config_imports(tiny_config, tmp_path):
     finished = run([], tiny_config, tmp_path / "spawned", ["epoch=1"], "--num-gpus=2")

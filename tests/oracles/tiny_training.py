@@ -82,7 +82,7 @@ class LossRecorder(HookBase):
 
     def after_step(self):
         self.steps += 1
-        loss = float(self.trainer.comm_info["model_output_dict"].get("loss", float("nan")))  # nan: skipped
+        loss = self.trainer.comm_info["model_output_dict"].get("loss", torch.tensor(torch.nan)).item()  # nan: skipped
         with open(os.path.join(self.trainer.cfg.save_path, "losses.txt"), "a") as file:
             file.write(f"{self.steps} {loss.hex()}\n")
         if self.steps == self.stop_after and self.kill:
