@@ -287,22 +287,7 @@ def ptv3_forward(device, quick):
         if importlib.util.find_spec(package) is None:
             raise Skip(f"{package} is not installed; sh tests/run.sh brings it")
     sys.path.insert(0, str(ROOT))  # the tests know how to import that package
-    module = importlib.import_module("tests.oracles.ptv3_peer").load("models.point_transformer_v3")
-    theirs = module.PointTransformerV3Encoder(
-        in_channels=9,
-        serialization_orders=BACKBONE["order"],
-        strides=BACKBONE["stride"],
-        encoder_depths=BACKBONE["enc_depths"],
-        encoder_channels=BACKBONE["enc_channels"],
-        encoder_num_heads=BACKBONE["enc_num_head"],
-        encoder_patch_size=BACKBONE["enc_patch_size"],
-        use_flash_attn=False,
-        drop_path=0.0,
-        pooling="grid",
-        stem_type="linear",
-        norm="layer_norm",
-        norm_kwargs=dict(mode="node"),
-    ).to(device)
+    theirs = importlib.import_module("tests.oracles.ptv3_peer").build("PT-v3m2", BACKBONE).to(device)
     ours = build_model(dict(BACKBONE, type="PT-v3m2")).to(device)
     batch = network_input(device, quick)
 

@@ -138,6 +138,7 @@ def self_test() -> str:
     """Two training steps of a small PointINS on a synthetic room, on the GPU if there is one. RuntimeError if wrong."""
     import torch
 
+    from pointins_ext.hooks.scoring import to_device
     from pointins_ext.host import Config, build_dataset, build_model, point_collate_fn
     from pointins_ext.host.flash import disable_flash
 
@@ -148,11 +149,11 @@ def self_test() -> str:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(dict(cfg.model, offset_warmup_steps=0)).to(device).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
-    batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in point_collate_fn([dataset[0]]).items()}
+    batch = to_device(point_collate_fn([dataset[0]]), device)
     before = [p.detach().clone() for p in model.student.offset_head.parameters()]
     for _ in range(2):
         optimizer.zero_grad()
-        loss = model({key: value for key, value in batch.items()})["loss"]
+        loss = model(dict(batch))["loss"]
         loss.backward()
         optimizer.step()
         model.after_step()
@@ -165,10 +166,10 @@ def self_test() -> str:
 
 def next_command(host: str, gpu: bool, complete: set[str]) -> str:
     """What a user of this machine would type next."""
-    for name, config in (("scannet", "scannet"), ("nuscenes", "nuscenes")):
+    pretrainer = "sonata" if host == "pointcept" else "dos"
+    for name in ("scannet", "nuscenes"):
         if gpu and name in complete:
-            pretrainer = "sonata" if host == "pointcept" else "dos"
-            return f"sh tools/train.sh -c pointins/pretrain-{pretrainer}-ptv3-{config} -n first"
+            return f"sh tools/train.sh -c pointins/pretrain-{pretrainer}-ptv3-{name} -n first"
     return "sh tools/quickstart.sh"
 
 

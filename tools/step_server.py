@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from pointins_ext.branch import OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.hooks.scoring import to_device
 from pointins_ext.host import Config, build_dataset, build_model, point_collate_fn
 from pointins_ext.host.flash import disable_flash
 
@@ -33,9 +34,8 @@ def load(config, num_scenes, folder, device="cpu"):
     saved = torch.load(path, weights_only=True)
     branch.load_state_dict(saved["state_dict"])
     plain.load_state_dict({name: value for name, value in saved["state_dict"].items() if "offset_head" not in name})
-    batch = {key: value.to(device) if torch.is_tensor(value) else value for key, value in saved["batch"].items()}
     plain, branch = plain.to(device), branch.to(device)
-    return batch, dict(plain=(plain, optimizer(plain)), branch=(branch, optimizer(branch)))
+    return to_device(saved["batch"], device), dict(plain=(plain, optimizer(plain)), branch=(branch, optimizer(branch)))
 
 
 def optimizer(model):

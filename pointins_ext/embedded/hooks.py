@@ -180,10 +180,11 @@ class InformationWriter(HookBase):
         )
 
     def after_step(self):
-        values = _scalars(self.trainer.comm_info["model_output_dict"])
-        if not values:  # the step was skipped
+        result = self.trainer.comm_info["model_output_dict"]
+        if not result:  # the step was skipped
             self.bar.update()
             return
+        values = _scalars(result)
         self.keys = list(values)
         for name, value in values.items():
             self.trainer.storage.put_scalar(name, value)
@@ -242,8 +243,6 @@ def _scalars(result):
     for name, value in result.items():
         if not torch.is_tensor(value) or value.numel() != 1:
             raise ValueError(f"the model's result entry {name!r} must be a scalar tensor, found {type(value).__name__}")
-    if not result:
-        return {}
     values = torch.stack([value.detach().reshape(()).double() for value in result.values()]).tolist()
     return dict(zip(result, values, strict=True))
 

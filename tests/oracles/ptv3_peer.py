@@ -58,7 +58,14 @@ def encoder_stages(variant, state_dict, batch, encoder, seed):
 
     `encoder`: keyword arguments as in Pointcept; `seed` of the shuffled orders.
     """
-    model = load("models.point_transformer_v3").PointTransformerV3Encoder(
+    model = build(variant, encoder)
+    model.load_state_dict({rename(key, variant): value for key, value in state_dict.items()})
+    return stages(model, batch, seed)
+
+
+def build(variant, encoder):
+    """The package's encoder of the size that keyword arguments `encoder` give Pointcept's."""
+    return load("models.point_transformer_v3").PointTransformerV3Encoder(
         in_channels=encoder["in_channels"],
         serialization_orders=encoder["order"],
         strides=encoder["stride"],
@@ -70,8 +77,6 @@ def encoder_stages(variant, state_dict, batch, encoder, seed):
         drop_path=0.0,
         **VARIANTS[variant],
     )
-    model.load_state_dict({rename(key, variant): value for key, value in state_dict.items()})
-    return stages(model, batch, seed)
 
 
 def stages(model, batch, seed):
