@@ -12,6 +12,8 @@ DIRECTIONS = ("cartesian", "spherical", "keep")
 SCOPES = ("view", "batch", "global")
 # (low, high) of what is ranked over all processes: log metres, components of a unit vector, angles
 LOG_LENGTH, COMPONENT, ANGLE = (math.log(1e-6), math.log(1e3)), (-1.0, 1.0), (-math.pi, math.pi)
+# steps of a sequence that fills a cube evenly: powers of the root of x^4 = x + 1
+EVEN_STEPS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
 
 
 class OffsetDistributionRegularization:
@@ -44,39 +46,55 @@ class OffsetDistributionRegularization:
             return offset
         group = group if self.scope == "view" else torch.zeros_like(group)
         length = offset.norm(dim=1)
-        if self.scope == "global":
-            length = length.clamp_min(1e-12).log()  # the same ranks, and bins of equal width suit logarithms
-        magnitude = self.prior.quantile(self._pit(length, group, LOG_LENGTH))
-        direction = self._regularised_direction(_unit(offset), group)
+        unit = _unit(offset, length)
+        measured = self._measured(length, unit)
+        level = self._pit(torch.stack([value for value, _ in measured]), group, [span for _, span in measured])
+        magnitude, direction = self.prior.quantile(level[0]), self._direction(unit, level[1:])
         return torch.lerp(offset, magnitude[:, None] * direction, self.strength)
 
     def refine(self, field):
         """Replace the offsets of an `OffsetField`; validity is untouched."""
         return field.replace(offset=self(field.offset, field.view))
 
-    def _pit(self, value: torch.Tensor, group: torch.Tensor, span: tuple[float, float]) -> torch.Tensor:
-        """Probability integral transform u = (rank - 0.5) / n within the scope, ties share their mean rank."""
-        if self.scope == "global":
-            return pooled_level(value, *span)
-        num_groups = int(group.max()) + 1
-        return (segment_rank(value, group, num_groups) - 0.5) / segment_count(group, num_groups)[group]
+    def _measured(self, length: torch.Tensor, unit: torch.Tensor) -> list[tuple[torch.Tensor, tuple[float, float]]]:
+        """What is ranked, each with its span: the length first, then what the direction is made of."""
+        # as logarithms lengths have the same ranks, and bins of equal width suit them
+        measured = [(length.clamp_min(1e-12).log() if self.scope == "global" else length, LOG_LENGTH)]
+        if self.direction == "cartesian":
+            measured += [(component, COMPONENT) for component in unit.unbind(1)]
+        if self.direction == "spherical":
+            measured += [(unit[:, 2], COMPONENT), (torch.atan2(unit[:, 1], unit[:, 0]), ANGLE)]
+        return measured
 
-    def _regularised_direction(self, unit: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    def _pit(self, value: torch.Tensor, group: torch.Tensor, spans: list[tuple[float, float]]) -> torch.Tensor:
+        """Probability integral transform u = (rank - 0.5) / n of every row of `value` (V,N) within the scope.
+
+        Ties share their mean rank.
+        """
+        if self.scope == "global":
+            return torch.stack([pooled_level(row, *span) for row, span in zip(value, spans, strict=True)])
+        count = segment_count(group, int(group.max()) + 1)
+        rows = torch.arange(len(value), device=group.device)[:, None] * len(count) + group
+        rank = segment_rank(value.flatten(), rows.flatten(), len(value) * len(count)).view_as(value)
+        return (rank - 0.5) / count[group]
+
+    def _direction(self, unit: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """Unit directions (N,3) of what was ranked."""
+        uniform = 2 * level - 1
         if self.direction == "keep":
             return unit
         if self.direction == "cartesian":
             # a component of a uniform unit vector is exactly U(-1, 1) (Archimedes): a correct field is a fixed point
-            return _unit(torch.stack([2 * self._pit(c, group, COMPONENT) - 1 for c in unit.unbind(1)], dim=1))
-        height = 2 * self._pit(unit[:, 2], group, COMPONENT) - 1
-        azimuth = (2 * self._pit(torch.atan2(unit[:, 1], unit[:, 0]), group, ANGLE) - 1) * torch.pi
+            return _unit(uniform.T, uniform.square().sum(0).sqrt())
+        height, azimuth = uniform[0], uniform[1] * torch.pi
         ring = (1 - height.square()).clamp_min(0).sqrt()
         return torch.stack([ring * azimuth.cos(), ring * azimuth.sin(), height], dim=1)
 
 
-def _unit(vector: torch.Tensor) -> torch.Tensor:
-    """Unit directions; a zero vector gets a fixed random one, so that no axis is favoured and nothing is NaN."""
-    length = vector.norm(dim=1, keepdim=True)
-    zero = length.squeeze(1) == 0
-    noise = torch.randn(vector.shape, generator=torch.Generator().manual_seed(0)).to(vector)
-    vector = torch.where(zero[:, None], noise, vector)
-    return vector / vector.norm(dim=1, keepdim=True)
+def _unit(vector: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+    """Unit directions; a zero vector gets one of its own, so that no axis is favoured and nothing is NaN."""
+    unit = vector / length[:, None]
+    zero = (length == 0).nonzero()
+    spread = torch.frac((zero + 1) * zero.new_tensor(EVEN_STEPS, dtype=torch.double)) - 0.5
+    unit[zero.squeeze(1)] = (spread / spread.norm(dim=1, keepdim=True)).to(unit.dtype)
+    return unit

@@ -10,8 +10,8 @@ from scipy.sparse import csgraph, csr_matrix
 from pointins_ext.ops.neighbours import neighbours
 from pointins_ext.ops.segment import segment_count
 
-# one half of the cells that lie at most two cells away; the other half is reached from the other side
-HALF_SHELL = [step for step in itertools.product(range(-2, 3), repeat=3) if step > (0, 0, 0)]
+# columns of cells at most two cells away, one half: the other half is reached from the other side
+HALF_SHELL = [step for step in itertools.product(range(-2, 3), repeat=2) if step >= (0, 0)]
 
 
 @torch.no_grad()
@@ -66,24 +66,29 @@ def radius_components(coord, radius, group=None):
         return torch.empty(0, dtype=torch.long, device=coord.device)
     group = torch.zeros(len(coord), dtype=torch.long, device=coord.device) if group is None else group
     coord = coord.double()
-    cell, pair = _neighbouring_cells(coord, radius, group)
+    cell, key, stride = _cells(coord, radius, group)
     point = torch.argsort(cell, stable=True)
     count = torch.bincount(cell)
     start = count.cumsum(0) - count
 
     # one representative point a cell joins most cells; only pairs still apart are worth the exact test
-    first = coord[point[start]]
-    near = (first[pair[0]] - first[pair[1]]).norm(dim=1) <= radius
-    edge = pair[:, near]
+    first = coord[point[start]].T.contiguous()
+    joined, doubtful = [], []
+    for pair in _neighbouring_cells(key, stride):
+        gap = first.index_select(1, pair[0]) - first.index_select(1, pair[1])
+        near = gap.square_().sum(0) <= radius**2
+        joined.append(pair[:, near])
+        doubtful.append(pair[:, ~near])
+    edge, doubtful = torch.cat(joined, dim=1), torch.cat(doubtful, dim=1)
     part = connected_components(edge[0], edge[1], len(count))
-    apart = pair[:, part[pair[0]] != part[pair[1]]]
+    apart = doubtful[:, part[doubtful[0]] != part[doubtful[1]]]
     touching = apart[:, _cells_touch(coord[point], start, count, apart, radius)]
     edge = torch.cat([edge, touching], dim=1)
     return _number_by_first(connected_components(edge[0], edge[1], len(count))[cell])
 
 
-def _neighbouring_cells(coord, radius, group):
-    """Cell of each point (N,), 0..C-1, and all pairs (2, P) of occupied cells that can hold points `radius` apart."""
+def _cells(coord, radius, group):
+    """Cell of each point (N,), 0..C-1; the ascending keys of the cells (C,) and the grid's strides per axis."""
     side = radius / math.sqrt(3) * (1 - 1e-9)  # a hair less, so that rounding cannot put too distant points in one cell
     axes = [_close_gaps(torch.floor(coord[:, i] / side)) for i in range(3)]
     stride = [int(axis.max()) + 3 for axis in axes]  # two steps over the edge must not reach the next row
@@ -92,13 +97,19 @@ def _neighbouring_cells(coord, radius, group):
         raise ValueError(f"radius_components: {len(coord)} points are too scattered for a grid of radius {radius}")
     key = ((group * stride[0] + axes[0]) * stride[1] + axes[1]) * stride[2] + axes[2]
     key, cell = torch.unique(key, return_inverse=True)
-    pairs = []
-    for dx, dy, dz in HALF_SHELL:
-        wanted = key + (dx * stride[1] + dy) * stride[2] + dz
-        index = torch.searchsorted(key, wanted).clamp_(max=len(key) - 1)
-        hit = (key[index] == wanted).nonzero().squeeze(1)
-        pairs.append(torch.stack([hit, index[hit]]))
-    return cell, torch.cat(pairs, dim=1)
+    return cell, key, stride
+
+
+def _neighbouring_cells(key, stride):
+    """All pairs of cells that can hold points a radius apart, (2, P) at a time; ascending keys, so gathers are local."""
+    padded = torch.cat([key, key.new_full((5,), torch.iinfo(key.dtype).max)])
+    for dx, dy in HALF_SHELL:
+        low, high = (-2, 2) if (dx, dy) > (0, 0) else (1, 2)
+        column = key + (dx * stride[1] + dy) * stride[2]
+        start = torch.searchsorted(key, column + low)
+        for place in range(high - low + 1):  # cells of a column follow each other
+            hit = (padded[start + place] <= column + high).nonzero().squeeze(1)
+            yield torch.stack([hit, start[hit] + place])
 
 
 def _close_gaps(cell):

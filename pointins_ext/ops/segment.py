@@ -48,13 +48,14 @@ def segment_rank(value, group, num_groups):
     # one sort of integers for groups and values: 3 to 5 times as fast as two of floats. Bits of floats ascend like the
     # floats, those of negative ones once they are turned round; + 0.0 makes -0.0 equal to 0.0
     bits = (value.float() + 0.0).view(torch.int32)
-    bits = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    bits = bits ^ ((bits >> 31) & 0x7FFFFFFF)
     key, order = torch.sort((group << 32) + (bits.long() + 2**31))
     first = torch.ones_like(key, dtype=torch.bool)  # of a run of equal values
     first[1:] = key[1:] != key[:-1]
     start = first.nonzero().squeeze(1)
     length = torch.diff(start, append=start.new_tensor([len(key)]))
     count = segment_count(group, num_groups)
-    rank = start + (length + 1) / 2 - (count.cumsum(0) - count)[key[start] >> 32]
-    rank = rank.float().repeat_interleave(length, output_size=len(key))
-    return torch.empty_like(rank).scatter_(0, order, rank)
+    before = (count.cumsum(0) - count).repeat_interleave(count, output_size=len(key))
+    twice = (2 * start + length + 1).repeat_interleave(length, output_size=len(key)) - 2 * before  # integers: exact
+    rank = torch.empty(len(key), device=key.device)
+    return rank.scatter_(0, order, twice.float() / 2)
