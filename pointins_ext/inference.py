@@ -91,7 +91,7 @@ class Predictor:
             offset=_interpolate(offset, views.origin_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy()
             / self.scale,
             feat=views.feat[inverse].cpu().numpy(),
-            stage_channels=views.stage_channels,
+            stage_channels=views.features.channels,
             nearest=nearest.numpy(),
             voxel=self.grid_size / self.scale,
         )
@@ -105,8 +105,7 @@ class Predictor:
         coord = raw.to(views.coord) * self.scale
         field = OffsetField(
             coord=views.origin_coord,
-            feat=views.feat,
-            stage_channels=views.stage_channels,
+            features=views.features,
             offset=offset,
             view=views.view,
             valid=torch.ones_like(views.view, dtype=torch.bool),
@@ -138,7 +137,7 @@ class Predictor:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
             views, inverse = _to_loss_level(self.networks.backbone(batch), self.up_cast_level)
-        offset = self.networks.offset_head(views.feat)
+        offset = self.networks.offset_head(views.features)
         self.networks.train(was_training)
         return raw, kept, views, inverse, offset
 
@@ -218,7 +217,7 @@ def _to_loss_level(point, levels: int):
         inverse = point.pooling_inverse if inverse is None else inverse[point.pooling_inverse]
         point = point.pooling_parent
     if inverse is None:
-        inverse = torch.arange(len(views.feat), device=views.feat.device)
+        inverse = torch.arange(len(views.coord), device=views.coord.device)
     return views, inverse
 
 

@@ -166,7 +166,7 @@ def test_field_is_what_training_sees(predictor, scene):
     assert field.valid.all() and (field.view == 0).all() and nearest.shape == (len(scene["coord"]),)
     distance = (torch.from_numpy(scene["coord"]) - field.coord[nearest]).norm(dim=1)
     assert distance.max() < field.voxel * 3**0.5
-    torch.testing.assert_close(field.stage_channels, (16, 16))
+    assert field.features.channels == (16, 16)
 
 
 def test_zero_offsets_through_the_network_are_plain_geometry(cfg, scene):

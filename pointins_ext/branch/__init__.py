@@ -1,5 +1,6 @@
 """The PointINS branch: plain functions and small classes on tensors, free of any host."""
 
+from pointins_ext.branch.features import StageFeatures
 from pointins_ext.branch.head import OffsetHead
 from pointins_ext.branch.loss import offset_loss
 from pointins_ext.branch.odr import OffsetDistributionRegularization
@@ -17,6 +18,7 @@ __all__ = [
     "PseudoInstances",
     "Regulariser",
     "SpatialClusteringRegularization",
+    "StageFeatures",
     "match",
     "offset_loss",
     "offset_targets",

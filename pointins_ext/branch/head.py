@@ -1,11 +1,14 @@
 """The offset head (METHOD 1.10 #4)."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+from pointins_ext.branch.features import StageFeatures
 
 
 class OffsetHead(nn.Module):
-    """Two-layer MLP from point features (N,C) to instance offsets (N,3), metres, frame of the view.
+    """Two-layer MLP from up-cast features of N points to their instance offsets (N,3), metres, frame of the view.
 
     No BatchNorm and no dropout: teachers are averaged by parameter, not by buffer, and run in train mode. The last
     layer starts near zero, so that untrained offsets leave every point where it is.
@@ -20,7 +23,15 @@ class OffsetHead(nn.Module):
         nn.init.normal_(last.weight, std=1e-3)
         nn.init.zeros_(last.bias)
 
-    def forward(self, feat: torch.Tensor) -> torch.Tensor:
+    def forward(self, features: StageFeatures) -> torch.Tensor:
         # fp32 outside autocast: a millimetre is lost in half precision at ten metres
-        with torch.autocast(feat.device.type, enabled=False):
-            return self.mlp(feat.float())
+        with torch.autocast(features.finest.device.type, enabled=False):
+            return self.mlp[1:](self._first_layer(features))
+
+    def _first_layer(self, features: StageFeatures) -> torch.Tensor:
+        """`mlp[0]` of the concatenated features, each stage at its own resolution: a third of the products."""
+        weight, *coarse_weights = self.mlp[0].weight.split(features.channels, dim=1)
+        hidden = F.linear(features.finest.float(), weight, self.mlp[0].bias)
+        for (feat, row), weight in zip(features.coarse, coarse_weights, strict=True):
+            hidden = hidden + F.linear(feat.float(), weight).index_select(0, row)
+        return hidden

@@ -110,9 +110,8 @@ class SpatialClusteringRegularization:
         return connected_components(source[found], index[found], len(center))
 
     def _slice(self, field) -> torch.Tensor:
-        stages = field.feat.split(field.stage_channels, dim=1)
         if self.feature == "loss_stage":
-            return stages[0]
+            return field.features.finest
         if self.feature == "balanced":
-            return torch.cat([F.normalize(stage.float(), dim=1) for stage in stages], dim=1)
-        return field.feat
+            return torch.cat([F.normalize(stage.float(), dim=1) for stage in field.features.stages()], dim=1)
+        return field.features.concatenated()

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from pointins_ext.branch.features import StageFeatures
 from pointins_ext.branch.scr import PseudoInstances
 from pointins_ext.ops import neighbours
 
@@ -15,8 +16,7 @@ class OffsetField:
     """The teacher's view of a batch at the loss resolution: N voxels of all views, scene frame, metres."""
 
     coord: torch.Tensor  # (N, 3) scene coordinates
-    feat: torch.Tensor  # (N, C) up-cast features, finest stage first
-    stage_channels: tuple[int, ...]  # channels of each stage in `feat`
+    features: StageFeatures
     offset: torch.Tensor  # (N, 3)
     view: torch.Tensor  # (N,) long
     valid: torch.Tensor  # (N,) bool

@@ -121,11 +121,11 @@ class PointINS(PointModel):
 
         if self.step < self.warmup_steps:
             # exactly zero, yet every head stays in the graph: DDP runs with find_unused_parameters=False
-            loss = 0.0 - sum(self.student.offset_head(p.feat).sum() for p in student) * 0.0
+            loss = 0.0 - sum(self.student.offset_head(p.features).sum() for p in student) * 0.0
             matched = loss.detach()
         else:
             # half precision ends here: ranks, neighbours and metres need fp32
-            with torch.autocast(teacher[0].feat.device.type, enabled=False):
+            with torch.autocast(teacher[0].coord.device.type, enabled=False):
                 loss, matched = self.offset_loss(teacher[0], student)
         result["loss"] = result["loss"] + self.offset_loss_weight * loss
         return {**result, **mean_over_ranks(dict(offset_loss=loss, offset_matched=matched))}
@@ -156,9 +156,8 @@ class PointINS(PointModel):
         num_global = self.pretrainer.num_global_view
         return OffsetField(
             coord=views.origin_coord,
-            feat=views.feat.detach(),
-            stage_channels=views.stage_channels,
-            offset=transform_vectors(affine.matrix, head(views.feat), views.view),
+            features=views.features.detach(),
+            offset=transform_vectors(affine.matrix, head(views.features), views.view),
             view=views.view,
             valid=torch.ones_like(views.view, dtype=torch.bool),
             scene=views.view // num_global,

@@ -1,9 +1,11 @@
 """What a backbone pass leaves at the loss resolution, in a form that no host overwrites."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
+from pointins_ext.branch import StageFeatures
 from pointins_ext.host import offset2batch
 
 
@@ -11,8 +13,7 @@ from pointins_ext.host import offset2batch
 class Pass:
     """Up-cast output of one backbone pass: N loss voxels of all its views."""
 
-    feat: torch.Tensor  # (N, C), finest stage first
-    stage_channels: tuple[int, ...]
+    features: StageFeatures
     coord: torch.Tensor  # (N, 3) augmented, metres
     origin_coord: torch.Tensor  # (N, 3) scene, metres
     grid_coord: torch.Tensor  # (N, 3) integer cell at the loss stride
@@ -20,21 +21,25 @@ class Pass:
     voxel: float  # edge of a loss voxel, units of `coord`
     local: bool = False  # local views of a multi-crop pretrainer
 
+    @cached_property
+    def feat(self) -> torch.Tensor:
+        """(N, C) up-cast features, finest stage first."""
+        return self.features.concatenated()
+
 
 def up_cast(point, levels: int) -> Pass:
-    """Carry coarse features `levels` stages up and concatenate, leaving `point` and its pooling chain as they are."""
-    feats = [point.feat]
+    """Pass at `levels` stages above the coarsest one, leaving `point` and its pooling chain as they are."""
+    finest, coarse = point.feat, []
     for _ in range(levels):
         if "pooling_parent" not in point.keys():
             raise ValueError(
                 f"up_cast_level is {levels}, but the backbone has fewer pooling stages or is not traceable=True"
             )
         inverse, point = point.pooling_inverse, point.pooling_parent
-        feats = [point.feat] + [feat[inverse] for feat in feats]
-    channels = tuple(feat.shape[1] for feat in feats)
+        coarse = [(finest, inverse)] + [(feat, row[inverse]) for feat, row in coarse]
+        finest = point.feat
     return Pass(
-        feat=torch.cat(feats, dim=1),
-        stage_channels=channels,
+        features=StageFeatures(finest, tuple(coarse)),
         coord=point.coord.float(),
         origin_coord=point.origin_coord.float(),
         grid_coord=point.grid_coord,

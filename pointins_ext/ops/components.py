@@ -101,7 +101,7 @@ def _cells(coord, radius, group):
 
 
 def _neighbouring_cells(key, stride):
-    """All pairs of cells that can hold points a radius apart, (2, P) at a time; ascending keys, so gathers are local."""
+    """All pairs of cells that can hold points a radius apart, (2, P) at a time, the first ascending."""
     padded = torch.cat([key, key.new_full((5,), torch.iinfo(key.dtype).max)])
     for dx, dy in HALF_SHELL:
         low, high = (-2, 2) if (dx, dy) > (0, 0) else (1, 2)

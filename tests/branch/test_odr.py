@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, OffsetField
+from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, OffsetField, StageFeatures
 from tests.oracles.odr import odr as oracle
 
 PRIOR = MagnitudePrior.load("indoor")
@@ -151,7 +151,7 @@ def test_refine_replaces_offsets_only():
     offset = skewed(20, 0)
     valid = torch.rand(20) > 0.5
     field = OffsetField(
-        torch.rand(20, 3), torch.rand(20, 4), (4,), offset, one_view(offset), valid, one_view(offset), 0.08
+        torch.rand(20, 3), StageFeatures(torch.rand(20, 4)), offset, one_view(offset), valid, one_view(offset), 0.08
     )
     odr = OffsetDistributionRegularization(PRIOR)
     refined = odr.refine(field)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointins_ext.branch import OffsetField, SpatialClusteringRegularization
+from pointins_ext.branch import OffsetField, SpatialClusteringRegularization, StageFeatures
 from pointins_ext.evaluation import adjusted_rand_index
 from tests.oracles.scr import VOXEL, boxes, centroids, pseudo_instances
 
@@ -186,12 +186,13 @@ def test_segments_depend_on_the_direction_of_features_alone():
 
 
 def field(stages, coord=None, offset=None):
-    feat = torch.cat(stages, dim=1)
-    coord = lines([len(feat)]) if coord is None else coord
+    rows = torch.arange(len(stages[0]))
+    coord = lines([len(rows)]) if coord is None else coord
     offset = torch.zeros_like(coord) if offset is None else offset
     view = one_view(coord)
     valid = torch.ones_like(view, dtype=torch.bool)
-    return OffsetField(coord, feat, tuple(s.shape[1] for s in stages), offset, view, valid, view, 0.1)
+    features = StageFeatures(stages[0], tuple((stage, rows) for stage in stages[1:]))
+    return OffsetField(coord, features, offset, view, valid, view, 0.1)
 
 
 def test_feature_slices():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.branch import OffsetField, SpatialClusteringRegularization
+from pointins_ext.branch import OffsetField, SpatialClusteringRegularization, StageFeatures
 from pointins_ext.branch.scr import PseudoInstances
 from pointins_ext.datasets.rooms import generate_room
 from pointins_ext.hooks.monitor import (
@@ -28,7 +28,7 @@ def field(offset, view=None, instances=None, valid=None):
     view = torch.zeros(len(offset), dtype=torch.long) if view is None else view
     valid = torch.ones(len(offset), dtype=torch.bool) if valid is None else valid
     coord = torch.zeros_like(offset)
-    return OffsetField(coord, coord, (3,), offset, view, valid, view, 0.08, instances)
+    return OffsetField(coord, StageFeatures(coord), offset, view, valid, view, 0.08, instances)
 
 
 def pseudo(label, cut=None):
@@ -92,7 +92,7 @@ def test_statistics_of_pseudo_instances():
 
 def test_statistics_agree_with_scr():
     coord = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
-    raw = field(torch.zeros(200, 3)).replace(coord=coord, feat=torch.ones(200, 3))
+    raw = field(torch.zeros(200, 3)).replace(coord=coord, features=StageFeatures(torch.ones(200, 3)))
     scr = SpatialClusteringRegularization(num_clusters=1, radius=0.1, min_points=5)
     target = scr.refine(raw)
     stats = offset_statistics(raw, target)
@@ -212,7 +212,7 @@ def two_boxes():
     view = (label == 2).long()
     valid = torch.ones(len(coord), dtype=torch.bool)
     instances = PseudoInstances(label, coord + offset, valid, label, ~valid)
-    raw = OffsetField(coord, coord, (3,), offset, view, valid, view, 0.08)
+    raw = OffsetField(coord, StageFeatures(coord), offset, view, valid, view, 0.08)
     return raw, raw.replace(instances=instances)
 
 

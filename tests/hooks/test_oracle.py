@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pointins_ext.branch import StageFeatures
 from pointins_ext.branch.targets import OffsetField, offset_targets
 from pointins_ext.hooks.oracle import OracleHook
 from tests.oracles.tiny_pointins import build, pointins_config
@@ -42,8 +43,7 @@ def field(scene):
     view = torch.arange(4).repeat_interleave(900)
     return OffsetField(
         coord=coord,
-        feat=torch.zeros(len(coord), 1),
-        stage_channels=(1,),
+        features=StageFeatures(torch.zeros(len(coord), 1)),
         offset=torch.randn(len(coord), 3),
         view=view,
         valid=torch.ones(len(coord), dtype=torch.bool),

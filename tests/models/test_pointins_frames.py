@@ -1,12 +1,18 @@
 """The offset loss of PointINS in the frame of the scene, whatever the frame of the views."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch import (
+    MagnitudePrior,
+    OffsetDistributionRegularization,
+    SpatialClusteringRegularization,
+    StageFeatures,
+)
 from pointins_ext.models.views import Pass
 from tests.oracles.tiny_pointins import GRID, VIEW_MAPS, about_z, batch, build, pointins_config, scene_points
 
@@ -18,7 +24,7 @@ def with_regularisers(model):
 
 
 def replace_feat(views, feat):
-    return Pass(feat, (feat.shape[1],), *[getattr(views, name) for name in list(vars(views))[2:]])
+    return replace(views, features=StageFeatures(feat))
 
 
 # off the grid: equal lengths would be told apart by rounding, and ranks make that large
@@ -33,13 +39,18 @@ def scene_pass(view_map, share=1.0, other=None):
     view = torch.arange(2).repeat_interleave(len(points))
     coord = torch.cat([points @ m.T + 0.7 for m in maps])
     offset = torch.cat([-share * points @ m.T for m in maps])
-    return Pass(offset, (3,), coord, origin, (origin / GRID).long(), view, 2 * GRID)
+    return Pass(StageFeatures(offset), coord, origin, (origin / GRID).long(), view, 2 * GRID)
+
+
+class ReadOff(nn.Module):
+    def forward(self, features):
+        return features.finest
 
 
 def oracle_heads(model):
     """Heads that read the offset, in the frame of the view, off the features."""
     for networks in (model.student, model.teacher):
-        networks["offset_head"] = nn.Identity()
+        networks["offset_head"] = ReadOff()
     return model
 
 
@@ -80,9 +91,7 @@ def test_targets_are_found_by_scene_position_within_a_voxel():
     teacher = scene_pass(about_z(0))
     shifted = SCATTERED + torch.tensor([0.02, 0.0, 0.0])
     student = scene_pass(about_z(0))
-    student = Pass(
-        student.feat, (3,), student.coord, torch.cat([shifted, shifted + 10]), student.grid_coord, student.view, 0.1
-    )
+    student = replace(student, origin_coord=torch.cat([shifted, shifted + 10]), voxel=0.1)
     model.teacher_field = model._scene_field(teacher, model.teacher.offset_head)
     model.target_field = model.teacher_field
     field = model._scene_field(student, model.student.offset_head)

@@ -12,6 +12,7 @@ from pointins_ext.branch import (
     MagnitudePrior,
     OffsetDistributionRegularization,
     SpatialClusteringRegularization,
+    StageFeatures,
     match,
 )
 from pointins_ext.models.boxes import MIN_SIZE, box_targets
@@ -189,8 +190,9 @@ def test_the_order_of_a_networks_voxels_is_irrelevant(monkeypatch):
     def shuffled(point, levels):
         views = up_cast(point, levels)
         order = torch.randperm(len(views.view))
-        rows = ("feat", "coord", "origin_coord", "grid_coord", "view")
-        return replace(views, **{name: getattr(views, name)[order] for name in rows})
+        rows = ("coord", "origin_coord", "grid_coord", "view")
+        features = StageFeatures(views.feat[order])
+        return replace(views, features=features, **{name: getattr(views, name)[order] for name in rows})
 
     plain = build(psa_config())(clustered())
     monkeypatch.setattr("pointins_ext.models.psa.up_cast", shuffled)

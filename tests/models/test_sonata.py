@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointins_ext.branch import StageFeatures
 from pointins_ext.host import MODELS, NAME, Point
 from pointins_ext.models.sinkhorn import sinkhorn_knopp
 from pointins_ext.models.sonata import Sonata, SonataSharedHead
@@ -41,7 +42,7 @@ def shared():
 
 def views(coord, view):
     """A pass of which only places matter."""
-    return Pass(torch.zeros(len(coord), 0), (), coord, coord, coord.long(), view, GRID)
+    return Pass(StageFeatures(torch.zeros(len(coord), 0)), coord, coord, coord.long(), view, GRID)
 
 
 def cosines(num_points, num_prototypes=12, seed=0):

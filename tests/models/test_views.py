@@ -40,10 +40,10 @@ def chain():
 def test_levels_are_concatenated_finest_first():
     point = chain()
     zero, one, two = (up_cast(point, levels) for levels in range(3))
-    assert zero.feat.tolist() == [[100.0]] and zero.stage_channels == (1,)
-    assert one.feat.tolist() == [[10.0, 11.0, 100.0], [20.0, 21.0, 100.0]] and one.stage_channels == (2, 1)
+    assert zero.feat.tolist() == [[100.0]] and zero.features.channels == (1,)
+    assert one.feat.tolist() == [[10.0, 11.0, 100.0], [20.0, 21.0, 100.0]] and one.features.channels == (2, 1)
     assert two.feat[:, 1:3].tolist() == [[20.0, 21.0], [10.0, 11.0], [10.0, 11.0], [20.0, 21.0]]
-    assert two.feat[:, 0].tolist() == [1.0, 2.0, 3.0, 4.0] and two.stage_channels == (1, 2, 1)
+    assert two.feat[:, 0].tolist() == [1.0, 2.0, 3.0, 4.0] and two.features.channels == (1, 2, 1)
     assert [round(views.voxel, 4) for views in (zero, one, two)] == [0.16, 0.08, 0.04]
     assert two.origin_coord.dtype == torch.float32 and torch.equal(one.coord, point.pooling_parent.coord)
 
