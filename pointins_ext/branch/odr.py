@@ -74,8 +74,7 @@ class OffsetDistributionRegularization:
         if self.scope == "global":
             return torch.stack([pooled_level(row, *span) for row, span in zip(value, spans, strict=True)])
         count = segment_count(group, int(group.max()) + 1)
-        rows = torch.arange(len(value), device=group.device)[:, None] * len(count) + group
-        rank = segment_rank(value.flatten(), rows.flatten(), len(value) * len(count)).view_as(value)
+        rank = torch.stack([segment_rank(row, group, len(count)) for row in value])
         return (rank - 0.5) / count[group]
 
     def _direction(self, unit: torch.Tensor, level: torch.Tensor) -> torch.Tensor:

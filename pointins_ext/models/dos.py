@@ -66,6 +66,9 @@ class DOS(TeacherStudent):
         self.sinkhorn_iterations = sinkhorn_iterations
         self.scope = scope
         self.loss_stride = _loss_stride(backbone, up_cast_level)
+        self.matches: torch.Tensor | None = (
+            None  # (2,M) teacher voxel of each student voxel, same and cross view; or -1
+        )
         # what `prototype_perplexity` is to be held against: the balance itself favours few prototypes
         weights = zipf_weights(head_num_prototypes, zipf_exponent, torch.device("cpu"))
         self.zipf_perplexity = float(torch.special.entr(weights).sum().exp())
@@ -95,9 +98,9 @@ class DOS(TeacherStudent):
         student_similarity = self.student.semantic_head(student.feat)
 
         wanted = torch.stack([student.view, student.view ^ 1])
-        index = match(student.origin_coord, wanted, teacher.origin_coord, teacher.view, teacher.voxel)
+        self.matches = match(student.origin_coord, wanted, teacher.origin_coord, teacher.view, teacher.voxel)
         # the teacher sees more than twice what its student does: its head need not
-        taught, (same, cross) = _renumbered(index)
+        taught, (same, cross) = _renumbered(self.matches)
         with torch.no_grad():
             teacher_similarity = self.teacher.semantic_head(teacher.feat[taught])
         same_loss, softmap = self.softmap_loss(student_similarity, teacher_similarity, student.view, same)

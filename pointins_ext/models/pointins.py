@@ -181,7 +181,9 @@ class PointINS(PointModel):
     def _matched_targets(self, field: OffsetField, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Target offsets (V,N,3) of every student voxel from its teacher views (V,N), and which are valid (V,N)."""
         target = self.target_field
-        index = match(field.coord, views, target.coord, target.view, self.match_radius or target.voxel)
+        index = getattr(self.pretrainer, "matches", None)  # DOS has looked for the very same voxels
+        if index is None or self.match_radius is not None:
+            index = match(field.coord, views, target.coord, target.view, self.match_radius or target.voxel)
         valid = (index >= 0) & target.valid[index]
         return target.center[index] - field.coord, valid
 
