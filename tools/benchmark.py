@@ -9,12 +9,14 @@ record are in tools/benchmarks.json.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import platform
 import statistics
 import sys
 import time
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("POINTINS_HOST", "embedded")  # Pointcept is what some cases are held against
@@ -35,7 +37,7 @@ def arguments():
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--quick", action="store_true", help="small inputs, and the guard against regressions")
     parser.add_argument("--only", nargs="+", choices=sorted(CASES), help="some cases")
-    parser.add_argument("--repeats", type=int, help="turns of each case (default 15, quick 7)")
+    parser.add_argument("--repeats", type=int, help="turns of each case (default 15, quick 5)")
     parser.add_argument("--json", help="write the figures to this file; cases that it has already stay")
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
@@ -64,12 +66,27 @@ def peak_memory(call, device) -> int | None:
         call()
         return torch.cuda.max_memory_allocated() - before
     try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # else the call finds the pages that earlier ones have left
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         before = resident("VmRSS")
         call()
         return resident("VmHWM") - before
-    except OSError:
+    except (OSError, AttributeError):  # no Linux, or another C library
         return None
+
+
+def synchronisations(call, device) -> int | None:
+    """How often the host waits for the GPU during a call; None on CPU."""
+    if device != "cuda":
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            call()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(warning.message) for warning in caught)
 
 
 def resident(name: str) -> int:
@@ -80,10 +97,14 @@ def resident(name: str) -> int:
 
 def measure(case, device: str, quick: bool, repeats: int) -> dict:
     """Figures of a case. Skip where what it needs is missing."""
-    torch.set_num_threads(case.threads)
+    threads = 1 if quick else case.threads  # beside another process two threads wait for each other
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
     pair = case.make(device, quick)
-    memory = [peak_memory(call, device) for call in (pair.a, pair.b)]  # also warms up
+    for call in (pair.a, pair.b):  # first calls are slow
+        call()
+    memory = [peak_memory(call, device) for call in (pair.a, pair.b)]
+    waits = [synchronisations(call, device) for call in (pair.a, pair.b)]
     times = [[seconds(call, device) for call in (pair.a, pair.b)] for _ in range(repeats)]
     ratios = [a / b * pair.scale for a, b in times]
     low, middle, high = statistics.quantiles(ratios, n=4)
@@ -94,8 +115,9 @@ def measure(case, device: str, quick: bool, repeats: int) -> dict:
         target=case.target[device],
         seconds=[a, b],
         memory=memory,
+        synchronisations=waits,
         points=pair.points,
-        threads=case.threads,
+        threads=threads,
         repeats=repeats,
         note=pair.note,
     )
@@ -138,7 +160,7 @@ def run(args) -> dict[str, dict]:
         if args.device not in CASES[name].target:
             continue
         try:
-            rows[name] = measure(CASES[name], args.device, args.quick, args.repeats or (7 if args.quick else 15))
+            rows[name] = measure(CASES[name], args.device, args.quick, args.repeats or (5 if args.quick else 15))
         except Skip as reason:
             tqdm.write(f"{name} left out: {reason}", file=sys.stderr)
     return rows

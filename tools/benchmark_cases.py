@@ -122,7 +122,7 @@ def branch_overhead(device, quick):
 
 
 def scr(device, quick):
-    data = [t.to(device) for t in voxels(20_000 if quick else 100_000, 512)]
+    data = [t.to(device) for t in voxels(10_000 if quick else 100_000, 512)]
     rule = SpatialClusteringRegularization(20, radius=0.12, min_points=10)
     arrays = [t.cpu().numpy() for t in data]
     return Pair(lambda: rule(*data), lambda: reference_scr(*arrays), points=len(data[0]))
@@ -248,9 +248,10 @@ def submconv(device, quick):
 
 
 def network_input(device, quick):
-    coord, feat, _, room = rooms(2, 0.04)
+    size = 0.08 if quick else 0.04
+    coord, feat, _, room = rooms(2, size)
     kept = room < (1 if quick else 2)
-    grid = np.floor((coord[kept] - coord[kept].min(0)) / 0.04)
+    grid = np.floor((coord[kept] - coord[kept].min(0)) / size)
     return dict(
         coord=torch.from_numpy(coord[kept]).float().to(device),
         grid_coord=torch.from_numpy(grid).long().to(device),
