@@ -30,8 +30,9 @@ class OffsetHead(nn.Module):
 
     def _first_layer(self, features: StageFeatures) -> torch.Tensor:
         """`mlp[0]` of the concatenated features, each stage at its own resolution: a third of the products."""
-        weight, *coarse_weights = self.mlp[0].weight.split(features.channels, dim=1)
-        hidden = F.linear(features.finest.float(), weight, self.mlp[0].bias)
+        first = self.mlp.get_submodule("0")
+        weight, *coarse_weights = first.get_parameter("weight").split(features.channels, dim=1)
+        hidden = F.linear(features.finest.float(), weight, first.get_parameter("bias"))
         for (feat, row), weight in zip(features.coarse, coarse_weights, strict=True):
             hidden = hidden + F.linear(feat.float(), weight).index_select(0, row)
         return hidden

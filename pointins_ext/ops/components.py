@@ -73,13 +73,13 @@ def radius_components(coord, radius, group=None):
 
     # one representative point a cell joins most cells; only pairs still apart are worth the exact test
     first = coord[point[start]].T.contiguous()
-    joined, doubtful = [], []
+    joined, parted = [], []
     for pair in _neighbouring_cells(key, stride):
         gap = first.index_select(1, pair[0]) - first.index_select(1, pair[1])
         near = gap.square_().sum(0) <= radius**2
         joined.append(pair[:, near])
-        doubtful.append(pair[:, ~near])
-    edge, doubtful = torch.cat(joined, dim=1), torch.cat(doubtful, dim=1)
+        parted.append(pair[:, ~near])
+    edge, doubtful = torch.cat(joined, dim=1), torch.cat(parted, dim=1)
     part = connected_components(edge[0], edge[1], len(count))
     apart = doubtful[:, part[doubtful[0]] != part[doubtful[1]]]
     touching = apart[:, _cells_touch(coord[point], start, count, apart, radius)]
