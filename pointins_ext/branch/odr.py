@@ -46,46 +46,32 @@ class OffsetDistributionRegularization:
             return offset
         group = group if self.scope == "view" else torch.zeros_like(group)
         length = offset.norm(dim=1)
-        unit = _unit(offset, length)
-        measured = self._measured(length, unit)
-        level = self._pit(torch.stack([value for value, _ in measured]), group, [span for _, span in measured])
-        magnitude, direction = self.prior.quantile(level[0]), self._direction(unit, level[1:])
+        direction = self._regularised_direction(_unit(offset, length), group)
+        if self.scope == "global":
+            length = length.clamp_min(1e-12).log()  # the same ranks, and bins of equal width suit logarithms
+        magnitude = self.prior.quantile(self._pit(length, group, LOG_LENGTH))
         return torch.lerp(offset, magnitude[:, None] * direction, self.strength)
 
     def refine(self, field):
         """Replace the offsets of an `OffsetField`; validity is untouched."""
         return field.replace(offset=self(field.offset, field.view))
 
-    def _measured(self, length: torch.Tensor, unit: torch.Tensor) -> list[tuple[torch.Tensor, tuple[float, float]]]:
-        """What is ranked, each with its span: the length first, then what the direction is made of."""
-        # as logarithms lengths have the same ranks, and bins of equal width suit them
-        measured = [(length.clamp_min(1e-12).log() if self.scope == "global" else length, LOG_LENGTH)]
-        if self.direction == "cartesian":
-            measured += [(component, COMPONENT) for component in unit.unbind(1)]
-        if self.direction == "spherical":
-            measured += [(unit[:, 2], COMPONENT), (torch.atan2(unit[:, 1], unit[:, 0]), ANGLE)]
-        return measured
-
-    def _pit(self, value: torch.Tensor, group: torch.Tensor, spans: list[tuple[float, float]]) -> torch.Tensor:
-        """Probability integral transform u = (rank - 0.5) / n of every row of `value` (V,N) within the scope.
-
-        Ties share their mean rank.
-        """
+    def _pit(self, value: torch.Tensor, group: torch.Tensor, span: tuple[float, float]) -> torch.Tensor:
+        """Probability integral transform u = (rank - 0.5) / n within the scope, ties share their mean rank."""
         if self.scope == "global":
-            return torch.stack([pooled_level(row, *span) for row, span in zip(value, spans, strict=True)])
+            return pooled_level(value, *span)
         count = segment_count(group, int(group.max()) + 1)
-        rank = torch.stack([segment_rank(row, group, len(count)) for row in value])
-        return (rank - 0.5) / count[group]
+        return (segment_rank(value, group, len(count)) - 0.5) / count[group]
 
-    def _direction(self, unit: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        """Unit directions (N,3) of what was ranked."""
-        uniform = 2 * level - 1
+    def _regularised_direction(self, unit: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
         if self.direction == "keep":
             return unit
         if self.direction == "cartesian":
             # a component of a uniform unit vector is exactly U(-1, 1) (Archimedes): a correct field is a fixed point
+            uniform = torch.stack([2 * self._pit(c, group, COMPONENT) - 1 for c in unit.unbind(1)])
             return _unit(uniform.T, uniform.square().sum(0).sqrt())
-        height, azimuth = uniform[0], uniform[1] * torch.pi
+        height = 2 * self._pit(unit[:, 2], group, COMPONENT) - 1
+        azimuth = (2 * self._pit(torch.atan2(unit[:, 1], unit[:, 0]), group, ANGLE) - 1) * torch.pi
         ring = (1 - height.square()).clamp_min(0).sqrt()
         return torch.stack([ring * azimuth.cos(), ring * azimuth.sin(), height], dim=1)
 
