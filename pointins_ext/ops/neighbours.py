@@ -47,12 +47,17 @@ def _diagonal(*clouds):
 
 def _few_copies(point, k):
     """Rows of `point` without the copies beyond the k-th: no query needs them, and all would crowd one leaf."""
-    hashed = point.view(np.int64) @ 3 ** np.array([11, 19, 29, 39])  # collisions are harmless
-    order = np.argsort(hashed, kind="stable")
-    place = np.arange(len(point))
+    bits = len(point).bit_length() + 1
+    hashed = point.view(np.int64) @ 3 ** np.array([11, 19, 29, 39])
+    bucket = (hashed >> (64 - bits)) & (2**bits - 1)
+    suspect = np.flatnonzero(np.bincount(bucket)[bucket] > k)  # few where copies are few: sorting all takes long
+    order = suspect[np.argsort(hashed[suspect], kind="stable")]  # collisions are harmless
+    place = np.arange(len(order))
     start = np.zeros_like(place)
     start[1:] = np.where((point[order][1:] != point[order][:-1]).any(axis=1), place[1:], 0)
-    return np.sort(order[place - np.maximum.accumulate(start) < k])
+    kept = np.ones(len(point), bool)
+    kept[order[place - np.maximum.accumulate(start) >= k]] = False
+    return np.flatnonzero(kept)
 
 
 def _search_chunks(query, support, query_group, support_group, k, radius):
