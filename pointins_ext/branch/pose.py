@@ -32,20 +32,27 @@ def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch
 
     identity = torch.eye(3, dtype=scene.dtype, device=scene.device)
     ridge = (RIDGE**2 * segment_count(group, num_groups).clamp_min(1))[:, None, None]
-    gram = segment_sum(scene[:, :, None] * scene[:, None, :], group, num_groups)
-    cross = segment_sum(view[:, :, None] * scene[:, None, :], group, num_groups)
+    gram = _outer_products(scene, scene, group, num_groups)
+    cross = _outer_products(view, scene, group, num_groups)
     # not towards the identity: a bare wall turned by 90 degrees would leave its normal parallel to the wall
     left, _, right = torch.linalg.svd(cross + ridge * identity)
     # view = scene @ to_view.T
     to_view = torch.linalg.solve(gram + ridge * identity, cross + ridge * (left @ right), left=False)
 
-    misfit = (transform_vectors(to_view, scene, group) - view).square().sum(1)
+    # sum of |to_view @ scene - view|^2, from the moments
+    misfit = torch.einsum("gij,gjk,gik->g", to_view, gram, to_view) - 2 * torch.einsum("gij,gij->g", to_view, cross)
+    misfit = misfit + segment_sum(view.square().sum(1), group, num_groups)
     matrix = torch.linalg.pinv(to_view)
     shift = scene_mean - torch.einsum("gij,gj->gi", matrix, view_mean)
-    residual = segment_mean(misfit, group, num_groups).sqrt()
+    residual = (misfit / segment_count(group, num_groups).clamp_min(1)).clamp_min(0).sqrt()
     return Affine(matrix.float(), shift.float(), residual.float())
 
 
 def transform_vectors(matrix: torch.Tensor, vector: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
     """`vector` (N,3) times its group's `matrix` (G,3,3), without shift: offsets from the view to the scene frame."""
     return torch.einsum("nij,nj->ni", matrix[group], vector)
+
+
+def _outer_products(left, right, group, num_groups):
+    """Sums of left right^T in each group, (num_groups, 3, 3); row by row takes a third of the memory and time."""
+    return torch.stack([segment_sum(left[:, i, None] * right, group, num_groups) for i in range(3)], dim=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from pointins_ext.ops import connected_components, neighbours, plane_points, segment_count, segment_max, segment_mean
+from pointins_ext.ops import neighbour_components, neighbours, plane_points, segment_count, segment_max, segment_mean
 
 NUM_QUANTILES = 1025
 
@@ -119,9 +119,7 @@ def label_free_instances(
         return label
     if method == "components":
         one_scan = kept.new_zeros(len(kept))
-        index = neighbours(coord[kept], coord[kept], one_scan, one_scan, k=9, radius=radius)
-        source = torch.arange(len(kept), device=kept.device)[:, None].expand_as(index)
-        label[kept] = connected_components(source[index >= 0], index[index >= 0], len(kept))
+        label[kept] = neighbour_components(neighbours(coord[kept], coord[kept], one_scan, one_scan, k=9, radius=radius))
     elif method == "hdbscan":
         label[kept] = _hdbscan(coord[kept], min_points)
     else:

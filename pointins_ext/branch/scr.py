@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from pointins_ext.ops import connected_components, kmeans, neighbours, segment_count, segment_max, segment_mean
+from pointins_ext.ops import kmeans, neighbour_components, neighbours, segment_count, segment_max, segment_mean
 
 FEATURES = ("loss_stage", "balanced", "concat")
 
@@ -76,7 +76,7 @@ class SpatialClusteringRegularization:
 
         `group` (N,) is the view; `border` (N,) bool marks points at the edge of their crop.
         """
-        segment = kmeans(F.normalize(feat.float(), dim=1), group, self.num_clusters, self.generator)
+        segment = kmeans(feat, group, self.num_clusters, self.generator, normalize=True)
         label = self._components(coord + offset, group * self.num_clusters + segment)
         count = int(label.max()) + 1 if len(label) else 0
 
@@ -104,10 +104,7 @@ class SpatialClusteringRegularization:
 
     def _components(self, center: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
         # one neighbour more: every point finds itself first
-        index = neighbours(center, center, group, group, self.num_neighbours + 1, self.radius)
-        source = torch.arange(len(center), device=center.device)[:, None].expand_as(index)
-        found = index >= 0
-        return connected_components(source[found], index[found], len(center))
+        return neighbour_components(neighbours(center, center, group, group, self.num_neighbours + 1, self.radius))
 
     def _slice(self, field) -> torch.Tensor:
         if self.feature == "loss_stage":

@@ -1,6 +1,6 @@
 """Point-cloud primitives: plain functions on packed tensors, on any device."""
 
-from pointins_ext.ops.components import connected_components, radius_components
+from pointins_ext.ops.components import connected_components, neighbour_components, radius_components
 from pointins_ext.ops.kmeans import kmeans
 from pointins_ext.ops.neighbours import neighbours
 from pointins_ext.ops.normals import estimate_normals
@@ -11,6 +11,7 @@ __all__ = [
     "connected_components",
     "estimate_normals",
     "kmeans",
+    "neighbour_components",
     "neighbours",
     "plane_points",
     "radius_components",

@@ -24,6 +24,21 @@ def connected_components(source, target, num_nodes):
     return label(source, target, num_nodes)
 
 
+@torch.no_grad()
+def neighbour_components(index):
+    """Components of the graph of a table of neighbours, as `neighbours` gives it for the points of one set.
+
+    index (N, k) long, -1 where there is none -> label (N,) long 0..C-1, numbered by smallest node.
+    """
+    num_nodes, k = index.shape
+    index = index.int()
+    source = torch.arange(num_nodes, device=index.device, dtype=index.dtype)[:, None].expand_as(index)
+    target = torch.where(index < 0, source, index).flatten()  # an edge to itself joins nothing
+    if index.is_cuda:
+        return _label_torch(source.flatten(), target, num_nodes)
+    return _label_rows(target.numpy(), np.arange(0, num_nodes * k + 1, k, dtype=np.int32))
+
+
 def _label_scipy(source, target, num_nodes):
     source, target = source.numpy(), target.numpy()
     if np.any(source[1:] < source[:-1]):
@@ -31,7 +46,13 @@ def _label_scipy(source, target, num_nodes):
         source, target = source[order], target[order]
     start = np.zeros(num_nodes + 1, dtype=np.int32)
     np.cumsum(np.bincount(source, minlength=num_nodes), out=start[1:])
-    graph = csr_matrix((np.ones(len(target)), target.astype(np.int32), start), shape=(num_nodes, num_nodes))
+    return _label_rows(target, start)
+
+
+def _label_rows(target, start):
+    """Components where the edges of node i lead to target[start[i] : start[i + 1]]."""
+    num_nodes = len(start) - 1
+    graph = csr_matrix((np.ones(len(target)), target.astype(np.int32, copy=False), start), shape=(num_nodes, num_nodes))
     _, label = csgraph.connected_components(graph, directed=True, connection="weak")
     return _number_by_first(torch.from_numpy(label).long())
 

@@ -1,6 +1,7 @@
 """k-means inside each group of a packed batch, all groups at once."""
 
 import torch
+import torch.nn.functional as F
 
 from pointins_ext.ops.segment import segment_count
 
@@ -8,14 +9,15 @@ BLOCK = 4096  # rows assigned at once: a block of features stays in the cache
 
 
 @torch.no_grad()
-def kmeans(feat, group, num_clusters, generator=None, num_iterations=10, subsample=1024):
+def kmeans(feat, group, num_clusters, generator=None, num_iterations=10, subsample=1024, normalize=False):
     """Cluster the points of each group on their own (paper, SCR step 1: class-level segments of a view).
 
     feat (N, C), group (N,) long -> label (N,) long in 0..K-1 within each group.
     k-means++ seeds and Lloyd's iterations see at most `subsample` random points of a group, then every point takes its
     nearest centre: on features of rooms 1024 end within 2 % of the inertia of all. Groups with fewer distinct points
-    than num_clusters get that many clusters. The same generator state gives the same labels; a CPU generator serves
-    tensors on any device. ValueError for features that are not finite.
+    than num_clusters get that many clusters. With `normalize` a feature's direction counts alone. The same generator
+    state gives the same labels; a CPU generator serves tensors on any device. ValueError for features that are not
+    finite.
     """
     if num_clusters < 1:
         raise ValueError(f"kmeans needs num_clusters >= 1, got {num_clusters}")
@@ -24,14 +26,18 @@ def kmeans(feat, group, num_clusters, generator=None, num_iterations=10, subsamp
     if not feat.sum().isfinite():  # the sum, because testing every element costs as much as the clustering
         raise ValueError("kmeans: feat holds NaN, infinite or huge values")
     with torch.autocast(feat.device.type, enabled=False):
-        return _kmeans(feat.float(), group, num_clusters, generator, num_iterations, subsample)
+        return _kmeans(feat, group, num_clusters, generator, num_iterations, subsample, normalize)
 
 
-def _kmeans(feat, group, num_clusters, generator, num_iterations, subsample):
+def _kmeans(feat, group, num_clusters, generator, num_iterations, subsample, normalize):
+    def rows_of(index):  # no copy of all features in another form
+        rows = feat[index].float()
+        return F.normalize(rows, dim=-1) if normalize else rows
+
     count = segment_count(group, int(group.max()) + 1)
     order = torch.argsort(group, stable=True)
     sample, mask = _subsample(order, group, count, subsample, generator)
-    point = feat[sample]
+    point = rows_of(sample)
     inside = mask[:, None].to(point.dtype)
     mean = inside @ point / inside.sum(2, keepdim=True).clamp(min=1)
     point -= mean  # distances by inner products lose digits far from the origin
@@ -41,7 +47,7 @@ def _kmeans(feat, group, num_clusters, generator, num_iterations, subsample):
     label = torch.empty_like(group)
     for g, rows in enumerate(order.split(count.tolist())):
         for block in rows.split(BLOCK):
-            label[block] = _nearest(feat[block][None] - mean[g], centre[g : g + 1], exists[g : g + 1])[0]
+            label[block] = _nearest(rows_of(block)[None] - mean[g], centre[g : g + 1], exists[g : g + 1])[0]
     return label
 
 

@@ -5,6 +5,7 @@ import torch
 from scipy.spatial import cKDTree
 
 CHUNK_ELEMENTS = 1 << 26  # distances held at once on CUDA (512 MiB in double precision)
+CHUNK_QUERIES = 1 << 15  # at once on CPU: small arrays are used again, large ones are new pages every time
 
 
 @torch.no_grad()
@@ -34,9 +35,15 @@ def _search_tree(query, support, query_group, support_group, k, radius):
     support = np.column_stack([support, support_group.numpy() * layer])
     kept = _few_copies(support, k)
     tree = cKDTree(support[kept], balanced_tree=False)
-    distance, index = tree.query(np.column_stack([query, query_group.numpy() * layer]), k, distance_upper_bound=reach)
-    index = np.where(distance <= radius, np.append(kept, -1)[index], -1)  # the tree's "none" is one past its last point
-    return torch.from_numpy(index.reshape(len(query), k)).long()
+    kept = np.append(kept, -1)  # the tree's "none" is one past its last point
+    level = query_group.numpy() * layer
+    result = np.empty((len(query), k), dtype=np.int64)
+    for begin in range(0, len(query), CHUNK_QUERIES):
+        rows = slice(begin, begin + CHUNK_QUERIES)
+        row = np.column_stack([query[rows], level[rows]])
+        distance, index = tree.query(row, range(1, k + 1), distance_upper_bound=reach)
+        result[rows] = np.where(distance <= radius, kept[index], -1)
+    return torch.from_numpy(result)
 
 
 def _diagonal(*clouds):

@@ -3,6 +3,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,15 @@ def test_same_generator_state_same_labels():
     torch.rand(3)  # the global stream plays no part
     assert torch.equal(first, kmeans(feat, group, 5, seeded(1)))
     assert not torch.equal(first, kmeans(feat, group, 5, seeded(2)))
+
+
+def test_normalize_clusters_directions():
+    feat = torch.randn(3000, 8, generator=torch.Generator().manual_seed(0))
+    group = torch.arange(3000) % 2
+    label = kmeans(feat, group, 5, generator=torch.Generator().manual_seed(1), normalize=True)
+    unit = F.normalize(feat, dim=1)
+    assert torch.equal(label, kmeans(unit, group, 5, generator=torch.Generator().manual_seed(1)))
+    assert not torch.equal(label, kmeans(feat, group, 5, generator=torch.Generator().manual_seed(1)))
 
 
 def test_a_large_common_shift_changes_nothing():
