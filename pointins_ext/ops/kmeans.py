@@ -58,8 +58,7 @@ def _uniform(shape, generator, device):
 
 def _subsample(order, group, count, size, generator):
     """Random points of each group as rows of a rectangle: index (G, S) and mask (G, S) of the places in use."""
-    shuffled = torch.argsort(_uniform(group.shape, generator, group.device))
-    shuffled = shuffled[torch.argsort(group[shuffled], stable=True)]
+    shuffled = torch.argsort(group + _uniform(group.shape, generator, group.device).double())
     start = count.cumsum(0) - count
     place = torch.arange(min(size, int(count.max())), device=group.device)
     mask = place < count[:, None]
