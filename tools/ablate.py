@@ -6,7 +6,8 @@
 
 Call it again after any interruption: what is done stays, what was running goes on from its last checkpoint, and more
 seeds or arms may be asked for. Suites share their runs. Tables and pictures, in a folder for each suite, are rewritten
-after every run.
+after every run, and so is rows.json with all that is known of each; `--rows tools/results/rooms.json` takes the runs
+that README reports as done, so that arms of your own need no baselines again.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from ablation_report import write_report
+from ablation_report import CURVES, thinned, write_report
+from common import read_curves
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
@@ -160,6 +162,7 @@ def arguments():
     parser.add_argument(
         "--jobs", type=int, help="runs at a time, on every GPU if there are any (default 1 a GPU or core)"
     )
+    parser.add_argument("--rows", help="rows.json of runs that are done elsewhere, such as tools/results/rooms.json")
     parser.add_argument("--report", action="store_true", help="write tables and pictures of what is there, run nothing")
     args = parser.parse_args()
     unknown = set(args.arms or ()) - set(SUITES[args.suite])
@@ -205,8 +208,7 @@ class Run:
             if not (self.folder / f"{stage}.done").is_file():
                 self.start(stage, command)
                 return True
-        with whole_file(self.row) as stream:
-            stream.write(json.dumps(self.scores(), indent=1).encode())
+        write_text(self.row, json.dumps(self.scores(), indent=1))
         return False
 
     def start(self, stage: str, command: list) -> None:
@@ -313,6 +315,9 @@ class Run:
             row |= label_free_scores(json.loads(path.read_text()))
         for path in sorted(self.folder.glob("*.done")):
             row[f"seconds_{path.stem}"] = int(path.read_text())
+        if self.arm.config:
+            curves = read_curves(self.folder / "pretrain")
+            row["curves"] = {name: thinned(*curves[name]) for name in CURVES if name in curves}
         return row
 
 
@@ -394,17 +399,31 @@ def report(args, runs: list[Run]) -> None:
     done = [run for run in runs if run.row.is_file()]
     if not done:
         return
-    experiments = {}
-    for run in done:
-        if run.steps == max(args.steps):
-            experiments.setdefault(run.name, []).append(run.folder / "pretrain")
     rows = [json.loads(run.row.read_text()) for run in done]
-    write_report(args.output / args.suite, rows, SUITES[args.suite], experiments)
+    write_report(args.output / args.suite, rows, SUITES[args.suite])
+    everything = [json.loads(path.read_text()) for path in sorted(args.output.glob("runs/*/row.json"))]
+    lines = ",\n".join(map(json.dumps, everything))  # a line a row, for git
+    write_text(args.output / "rows.json", f"[\n{lines}\n]\n")
+
+
+def take(args) -> None:
+    """Put the rows of --rows where those of own runs lie, unless there are own ones."""
+    for row in json.loads(Path(args.rows).read_text(encoding="utf-8")):
+        target = Run(args, row["arm"], row["seed"], row["steps"]).row
+        if not target.is_file():
+            write_text(target, json.dumps(row, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    with whole_file(path) as stream:
+        stream.write(text.encode())
 
 
 def main():
     args = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))
+    if args.rows:
+        take(args)
     names = [name for name in SUITES[args.suite] if name in (args.arms or SUITES[args.suite])]
     # a dict: what has no pretraining is one run for all steps
     runs = {}

@@ -1,6 +1,7 @@
 """Tables and pictures of a suite of ablations: rows.csv, table.md, scores.png, monitor.png.
 
 Where runs differ in their number of steps: table and scores are those of the most, curve.md and curve.png of all.
+A row holds everything that is shown of its run, so rows from elsewhere can be put beside one's own.
 """
 
 import csv
@@ -9,7 +10,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-from common import read_curves
 from scipy import stats
 
 from pointins_ext.evaluation.results import whole_file
@@ -176,19 +176,21 @@ def of_steps(rows: list[dict], steps: int) -> list[dict]:
     return [row for row in rows if row["steps"] in (0, steps)]
 
 
-def monitor_figure(curves: dict[str, list[dict]], path: Path) -> None:
-    """OffsetMonitor over the steps, an arm a colour, a run a line. curves: arm -> scalars of its runs."""
+def monitor_figure(rows: list[dict], arms: dict[str, str], path: Path) -> None:
+    """OffsetMonitor over the steps, an arm a colour, a run a line."""
     from matplotlib.figure import Figure
 
-    names = [name for name in CURVES if any(name in run for runs in curves.values() for run in runs)]
+    names = [name for name in CURVES if any(name in row.get("curves", {}) for row in rows)]
+    arms = [arm for arm in arms if any(row["arm"] == arm and row.get("curves") for row in rows)]
     if not names:
         return
     figure = Figure(figsize=(3.4 * len(names), 3.0), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for axis, name in zip(axes, names, strict=True):
-        for number, (arm, runs) in enumerate(curves.items()):
-            for run in (run for run in runs if name in run):
-                axis.plot(*smoothed(*run[name]), color=f"C{number}", lw=0.9)
+        for number, arm in enumerate(arms):
+            for row in rows:
+                if row["arm"] == arm and name in row.get("curves", {}):
+                    axis.plot(*row["curves"][name], color=f"C{number}", lw=0.9)
             axis.plot([], [], color=f"C{number}", label=arm)
         axis.set_title(name.replace("_", " "), fontsize=10)
         axis.set_xlabel("step", fontsize=8)
@@ -197,18 +199,18 @@ def monitor_figure(curves: dict[str, list[dict]], path: Path) -> None:
     save_figure(figure, path)
 
 
-def smoothed(steps, values, width=9):
-    """Running means of so many values, which single batches hide."""
-    width = min(width, len(values))
-    mean = np.ones(width) / width
-    return np.convolve(steps, mean, "valid"), np.convolve(values, mean, "valid")
+def thinned(steps, values, points=40) -> tuple[list[int], list[float]]:
+    """A curve for a row: means of at most so many stretches of equal length."""
+    parts = np.array_split(np.arange(len(values)), min(points, len(values)))
+    digits = [float(f"{np.mean(np.take(values, part)):.4g}") for part in parts]
+    return [round(float(np.mean(np.take(steps, part)))) for part in parts], digits
 
 
-def write_report(folder: Path, rows: list[dict], arms: dict[str, str], experiments: dict[str, list[Path]]) -> None:
-    """Everything in `folder`. experiments: arm -> folders of its pretraining runs, for the curves."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
+def write_report(folder: Path, rows: list[dict], arms: dict[str, str]) -> None:
+    """Everything in `folder`. arms: arm -> the one that it is compared with."""
+    keys = list(dict.fromkeys(key for row in rows for key in row if key != "curves"))
     content = io.StringIO()
-    writer = csv.DictWriter(content, keys, lineterminator="\n")
+    writer = csv.DictWriter(content, keys, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
     most = of_steps(rows, max(row["steps"] for row in rows))
@@ -220,7 +222,4 @@ def write_report(folder: Path, rows: list[dict], arms: dict[str, str], experimen
         with whole_file(folder / name) as stream:
             stream.write(lines.encode())
     scores_figure(most, arms, folder / "scores.png")
-    curves = {
-        arm: [read_curves(path) for path in paths if any(path.glob("events.*"))] for arm, paths in experiments.items()
-    }
-    monitor_figure({arm: runs for arm, runs in curves.items() if runs}, folder / "monitor.png")
+    monitor_figure(most, arms, folder / "monitor.png")

@@ -129,15 +129,47 @@ def test_curves_are_of_every_number_of_steps_and_the_table_of_the_most(tmp_path)
     fewer = [row | dict(steps=1000, map=row["map"] - (2.0 if row["arm"] == "both" else 0.5)) for row in ROWS]
     none_at_all = [dict(arm="random", seed=0, steps=0, map=0.5, miou=40.0)]
     arms = dict.fromkeys(("random", "none", "both"), "none")
-    ablation_report.write_report(tmp_path, fewer + ROWS + none_at_all, arms, {})
+    ablation_report.write_report(tmp_path, fewer + ROWS + none_at_all, arms)
     lines = (tmp_path / "table.md").read_text().splitlines()
     assert lines == ablation_report.table(ROWS + none_at_all, arms).splitlines()
     curve = (tmp_path / "curve.md").read_text().splitlines()
     assert [line.split("|")[1].strip() for line in curve] == ["steps", "---", "1000", "4000"]
     assert "+1.6 ±" in curve[2] and "+3.1 ±" in curve[3]
     assert (tmp_path / "curve.png").stat().st_size > 0
-    ablation_report.write_report(tmp_path / "one", ROWS, arms, {})
+    ablation_report.write_report(tmp_path / "one", ROWS, arms)
     assert not (tmp_path / "one/curve.md").exists()
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=200))
+def test_a_thinned_curve_keeps_its_mean_and_order(values):
+    steps, means = ablation_report.thinned(range(len(values)), values, points=20)
+    assert len(steps) == len(means) == min(20, len(values)) and steps == sorted(steps)
+    parts = [len(part) for part in np.array_split(values, len(means))]
+    assert np.average(means, weights=parts) == pytest.approx(np.mean(values), abs=1e-2)
+
+
+def test_rows_from_elsewhere_are_done_and_own_ones_stay(tmp_path, monkeypatch):
+    theirs = tmp_path / "rows.json"
+    theirs.write_text(json.dumps([row for row in ROWS if row["arm"] == "none"]))
+    own = ablate.Run(request(tmp_path / "exp"), "none", 1, 4000).row
+    ablate.write_text(own, json.dumps(ROWS[1] | dict(map=99.0)))
+    flags = [
+        "--suite",
+        "components",
+        "--data",
+        "rooms",
+        "--arms",
+        "none",
+        "--rows",
+        theirs,
+        "--output",
+        tmp_path / "exp",
+    ]
+    monkeypatch.setattr(sys, "argv", ["ablate.py", *map(str, flags)])
+    monkeypatch.setattr(ablate.Run, "start", None)  # nothing is left to run
+    ablate.main()
+    rows = json.loads((tmp_path / "exp/rows.json").read_text())
+    assert [row["map"] for row in rows] == [ROWS[0]["map"], 99.0, ROWS[2]["map"]]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +224,8 @@ def test_a_tiny_suite_resumes_and_reports(tmp_path, monkeypatch):
     assert [row["arm"] for row in rows] == ["both", "random"]
     assert {"map", "miou", "raw_pointins_map", "off_pointins_recall50_touching", "offset_cosine"} <= set(rows[0])
     assert {"map", "miou"} <= set(rows[1]) and "raw_pointins_map" not in rows[1]
+    assert len(rows[0]["curves"]["canary/cosine"][0]) > 0 and "curves" not in rows[1]
+    assert json.loads((args.output / "rows.json").read_text()) == rows
     assert runs[0].progress() == 1.0
     for name in ("rows.csv", "table.md", "scores.png", "monitor.png"):
         assert (args.output / "components" / name).stat().st_size > 0
