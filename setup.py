@@ -30,6 +30,7 @@ EXTRAS["test"] = [
     *EXTRAS["pointcept"],
     "pytest>=8",
     "pytest-xdist>=3.5",  # the suite on two cores
+    "setuptools>=70.1",  # builds the wheel that a test installs
     "hypothesis>=6.100",
     "ruff>=0.6",
     "mypy>=1.11",
@@ -46,7 +47,10 @@ setup(
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    packages=find_packages(include=["pointins_ext", "pointins_ext.*"]),
+    # the configs lie beside the package, as Pointcept's do, and inside it once it is installed
+    packages=[*find_packages(include=["pointins_ext", "pointins_ext.*"]), "pointins_ext.configs"],
+    package_dir={"pointins_ext.configs": "configs"},
+    package_data={"pointins_ext.configs": ["**/*.py"]},
     python_requires=">=3.10",
     install_requires=CORE,
     extras_require=EXTRAS,

@@ -4,8 +4,15 @@ Importing this package registers the offset head, pretrainers, segmentors, hooks
 registries.
 """
 
+from pathlib import Path
+
 from pointins_ext import datasets, hooks, models, testers  # noqa: F401
 from pointins_ext.inference import segment
 
 __version__ = "0.1.0"
-__all__ = ["segment"]
+__all__ = ["CONFIGS", "segment"]
+
+# Folder of the shipped configs: inside the package where it is installed, beside it in a checkout.
+CONFIGS = Path(__file__).with_name("configs")
+if not CONFIGS.is_dir():
+    CONFIGS = Path(__file__).parents[1] / "configs"

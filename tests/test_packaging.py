@@ -1,0 +1,93 @@
+"""Wheel and sdist hold all that is needed, and work far away from the repository."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+USE = """
+import sys
+from pathlib import Path
+
+import pointins_ext
+from pointins_ext import run
+from pointins_ext.host import default_config_parser
+
+folder = Path(pointins_ext.__file__).parent
+assert str(folder).startswith(sys.argv[1]), folder
+assert pointins_ext.CONFIGS.is_relative_to(folder)
+options = dict(save_path="run", num_rooms=2, epoch=1, eval_epoch=1, num_worker=0, seed=0)
+cfg = default_config_parser(str(pointins_ext.CONFIGS / "pointins/pretrain-dos-rooms.py"), options)
+cfg.model.offset_warmup_steps = 0
+run.train(cfg)
+room = __import__("pointins_ext.datasets.rooms", fromlist="rooms").generate_room(3)
+instance, center = pointins_ext.segment(room["coord"], room["color"], weight="run/model/model_last.pth")
+assert len(instance) == len(room["coord"]) and center.shape[1] == 3
+print("works")
+"""
+
+
+def checked(*command, **options):
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A copy of what git would give: a build leaves traces beside setup.py."""
+    folder = tmp_path_factory.mktemp("source")
+    names = ("pointins_ext", "configs", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+    kept = [name for name in names if (ROOT / name).exists()]
+    checked("sh", "-c", f"tar -c -f - --exclude=__pycache__ {' '.join(kept)} | tar -x -f - -C '{folder}'", cwd=ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source):
+    checked(sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-w", "dist", cwd=source)
+    (path,) = source.glob("dist/*.whl")
+    return path
+
+
+def test_the_wheel_holds_package_and_configs_alone(wheel):
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    ours = {f"pointins_ext/{path.relative_to(ROOT / 'pointins_ext')}" for path in ROOT.glob("pointins_ext/**/*.py")}
+    configs = {f"pointins_ext/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.py")}
+    assert held == ours | configs and len(configs) > 80
+
+
+def test_the_sdist_builds_the_same_wheel(source, wheel, tmp_path):
+    checked(sys.executable, "setup.py", "-q", "sdist", "-d", tmp_path, cwd=source)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path, filter="data")
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    checked(sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-w", tmp_path, cwd=folder)
+    (again,) = tmp_path.glob("*.whl")
+    assert zipfile.ZipFile(again).namelist() == zipfile.ZipFile(wheel).namelist()
+
+
+def test_an_installed_wheel_trains_and_segments(wheel, tmp_path):
+    target = tmp_path / "site"
+    checked(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, wheel)
+    environment = dict(os.environ, PYTHONPATH=str(target), POINTINS_HOST="embedded", OMP_NUM_THREADS="1")
+    assert "works" in checked(sys.executable, "-c", USE, target, cwd=tmp_path, env=environment)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", ["", "[viz,test]"])
+def test_the_wheel_in_an_empty_environment(wheel, extra, tmp_path):
+    """Nothing but Python, pip and what the wheel asks for; torch is pinned, because PyPI's newest may be gigabytes."""
+    checked(sys.executable, "-m", "venv", tmp_path / "empty")
+    python = tmp_path / "empty/bin/python"
+    constraints = ROOT / "tools/constraints.txt"
+    checked(python, "-m", "pip", "install", "-q", "-c", constraints, f"{wheel}{extra}", cwd=tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= dict(POINTINS_HOST="embedded", OMP_NUM_THREADS="1")
+    assert "works" in checked(python, "-c", USE, tmp_path / "empty", cwd=tmp_path, env=environment)
