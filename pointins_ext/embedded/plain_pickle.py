@@ -10,7 +10,7 @@ import pickle
 import numpy as np
 import torch
 
-_core = np._core if hasattr(np, "_core") else np.core
+_core = np._core if int(np.__version__.split(".")[0]) >= 2 else np.core  # 1.26 has a numpy._core that is empty
 
 # The numpy that wrote a file calls its insides numpy.core or numpy._core; the names behind the module are the same.
 NUMPY = {
