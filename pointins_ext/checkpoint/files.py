@@ -7,14 +7,12 @@ import os
 import numpy as np
 import torch
 
-_numpy_core = np._core if hasattr(np, "_core") else np.core
-
 
 def _numpy_scalar(module):
     """The constructor of numpy scalars under the module path that the numpy which wrote the file pickled."""
 
     def scalar(*args):
-        return _numpy_core.multiarray.scalar(*args)
+        return np.float64(0).__reduce__()[0](*args)
 
     scalar.__module__, scalar.__qualname__ = module, "scalar"
     return scalar

@@ -10,13 +10,11 @@ import pickle
 import numpy as np
 import torch
 
-_core = np._core if int(np.__version__.split(".")[0]) >= 2 else np.core  # 1.26 has a numpy._core that is empty
-
 # The numpy that wrote a file calls its insides numpy.core or numpy._core; the names behind the module are the same.
 NUMPY = {
-    "_reconstruct": _core.multiarray._reconstruct,
-    "scalar": _core.multiarray.scalar,
-    "_frombuffer": _core.numeric._frombuffer,
+    "_reconstruct": np.zeros(1).__reduce__()[0],
+    "scalar": np.float64(0).__reduce__()[0],
+    "_frombuffer": np.zeros(1).__reduce_ex__(5)[0],
     "ndarray": np.ndarray,
     "dtype": np.dtype,
 }
