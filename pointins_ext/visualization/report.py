@@ -1,11 +1,12 @@
 """One self-contained HTML page for a run: scores beside their baselines, pictures, curves, commands."""
 
 import base64
-import os
 from html import escape
 from pathlib import Path
 
 import numpy as np
+
+from pointins_ext.evaluation.results import whole_file
 
 from .curve import curve_svg, number_text
 
@@ -19,7 +20,8 @@ STYLE = """
 body { margin: 2.5rem auto; max-width: 75rem; padding: 0 1.5rem; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 .4rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
-p, caption, figcaption { color: var(--soft); } figcaption, caption { font-size: .9rem; text-align: left; }
+p, caption, figcaption { color: var(--soft); } a { color: var(--mark); }
+figcaption, caption { font-size: .9rem; text-align: left; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } .wide { overflow-x: auto; }
 th, td { padding: .35rem .9rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; } thead th { font-weight: 600; }
@@ -34,23 +36,37 @@ pre { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 6px; ov
 """
 
 
-def write_report(path, metrics, images=(), curves=None, commands=(), title="PointINS report"):
+def write_report(path, metrics, images=(), curves=None, commands=(), title="PointINS report", links=()):
     """Writes one HTML file without external resources and returns its path.
 
     metrics: nested dict of numbers and texts; `unsupervised` and `unsupervised_planes_off` hold {method: {ap50, map,
     ap25, ari}} and are shown side by side, anything else as it comes. images: (title, png path) pairs, embedded.
-    curves: name -> (steps, values). commands: shell lines that repeat the run. FileNotFoundError for a missing image,
-    ValueError for a curve whose steps and values differ in number.
+    curves: name -> (steps, values). commands: shell lines that repeat the run. links: (text, file beside the report).
+    FileNotFoundError for a missing image, ValueError for a curve whose steps and values differ in number.
     """
     scores, facts, tables = _sorted_out(metrics)
     body = [f"<h1>{escape(title)}</h1>"]
+    body += [f'<p><a href="{escape(file)}">{escape(text)}</a></p>' for text, file in links]
     body += [_facts(facts)] if facts else []
     body += ["<h2>Instances without labels</h2>", _score_table(scores)] if scores else []
     body += [f"<h2>{escape(_words(name))}</h2>{_facts(entries)}" for name, entries in tables.items()]
     body += ["<h2>Pictures</h2>", *(_image(*image) for image in images)] if images else []
     body += ["<h2>Curves</h2>", _curves(curves)] if curves else []
     body += ["<h2>Commands</h2>", f"<pre>{escape(chr(10).join(commands))}</pre>"] if commands else []
-    return _write(path, _page(title, "\n".join(body)))
+    return write_page(path, title, "\n".join(body))
+
+
+def write_page(path, title, body, style=""):
+    """Writes an HTML page in the report's colours, whole or not at all; `style` is further CSS. Returns the path."""
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}{style}</style></head>\n'
+        f"<body>\n{body}\n</body></html>\n"
+    )
+    path = Path(path)
+    with whole_file(path.absolute()) as stream:
+        stream.write(page.encode())
+    return path
 
 
 def _sorted_out(metrics):
@@ -148,20 +164,3 @@ def _curves(curves):
         for name, xy in curves.items()
     )
     return f'<div class="curves">{"".join(drawn)}</div>'
-
-
-def _page(title, body):
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n'
-        f"<body>\n{body}\n</body></html>\n"
-    )
-
-
-def _write(path, text):
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-    return path

@@ -71,6 +71,11 @@ def test_every_number_is_shown_and_the_page_is_whole(tmp_path, metrics):
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+def test_links_stand_at_the_top(tmp_path):
+    html = write_report(tmp_path / "r.html", {}, links=[("In <3D>", 'a"b.html')]).read_text()
+    assert '<a href="a&quot;b.html">In &lt;3D&gt;</a>' in html
+
+
 def test_both_protocols_stand_side_by_side(tmp_path, metrics):
     html = write_report(tmp_path / "r.html", metrics).read_text()
     row = re.search(r"<tr><td>pointins</td>(.*?)</tr>", html).group(1)
