@@ -17,7 +17,7 @@ CORE = [
 
 EXTRAS = {
     "scans": ["plyfile>=1.0", "pypcd4>=1.1", "laspy[lazrs]>=2.5"],  # readers of .ply, .pcd, .las/.laz
-    "viz": ["matplotlib>=3.7"],  # pictures and the report
+    "viz": ["matplotlib>=3.7", "plotly>=6"],  # pictures and the report; plotly.js of the 3D viewer
     "cluster": ["scikit-learn>=1.3"],  # HDBSCAN: a prior variant, and a baseline in the tables
 }
 # What Pointcept imports and PyPI has ready-made; its compiled parts (spconv, pointops, flash-attn, ...) are the user's
@@ -35,6 +35,7 @@ EXTRAS["test"] = [
     "hypothesis>=6.100",
     "ruff>=0.6",
     "mypy>=1.11",
+    "selenium>=4.20",  # drives a headless Chromium, where there is one, through the 3D viewer
     # independent oracles; those that cannot be installed with their dependencies are in tests/oracles/requirements.txt
     "torchmetrics>=1.4",
     "torch-pointcloud",
@@ -51,7 +52,7 @@ setup(
     # the configs lie beside the package, as Pointcept's do, and inside it once it is installed
     packages=[*find_packages(include=["pointins_ext", "pointins_ext.*"]), "pointins_ext.configs"],
     package_dir={"pointins_ext.configs": "configs"},
-    package_data={"pointins_ext.configs": ["**/*.py"]},
+    package_data={"pointins_ext.configs": ["**/*.py"], "pointins_ext.visualization": ["viewer.js"]},
     python_requires=">=3.10",
     install_requires=CORE,
     extras_require=EXTRAS,

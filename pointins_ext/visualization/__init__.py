@@ -1,8 +1,9 @@
-"""Pictures of point-cloud instances without a display, and the HTML report of a run."""
+"""Pictures of point-cloud instances without a display, the 3D viewer, and the HTML report of a run."""
 
 from .figure import instances_figure, panel
 from .render import Camera, instance_colors, match_colors, render_points
 from .report import write_report
+from .viewer import write_viewer
 
 __all__ = [
     "Camera",
@@ -12,4 +13,5 @@ __all__ = [
     "panel",
     "render_points",
     "write_report",
+    "write_viewer",
 ]

@@ -34,16 +34,21 @@ def instances_figure(scenes, path, azimuth=45.0, elevation=38.0, point_size=5):
     (N, 3) metres to the predicted centre; name is optional. Predicted instances wear the colour of the true one that
     they overlap most. Returns the path. Raises ValueError for no scene and KeyError for a missing entry.
     """
-    if not scenes:
-        raise ValueError("instances_figure got no scene, expected at least 1")
-    for i, scene in enumerate(scenes):
-        missing = {"coord", "color", "predicted", "instance", "offset"} - set(scene)
-        if missing:
-            raise KeyError(f"scene {i} ({scene.get('name', 'unnamed')}) lacks {', '.join(sorted(missing))}")
+    check_scenes("instances_figure", scenes, {"coord", "color", "predicted", "instance", "offset"})
     figure, axes = _grid(len(scenes), 4, VIEW_SIZE)
     for row, scene in zip(axes.reshape(-1, 4), scenes, strict=True):
         _scene_row(row, scene, azimuth, elevation, point_size)
     return save_figure(figure, path)
+
+
+def check_scenes(caller, scenes, keys):
+    """Raises ValueError for no scene, KeyError for one that lacks any of the set `keys`."""
+    if not scenes:
+        raise ValueError(f"{caller} got no scene, expected at least 1")
+    for i, scene in enumerate(scenes):
+        missing = keys - set(scene)
+        if missing:
+            raise KeyError(f"scene {i} ({scene.get('name', 'unnamed')}) lacks {', '.join(sorted(missing))}")
 
 
 def _scene_row(axes, scene, azimuth, elevation, point_size):

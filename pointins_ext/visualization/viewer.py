@@ -1,0 +1,206 @@
+"""Interactive 3D page of segmented scans: one HTML file, plotly.js inside, that needs no network."""
+
+import json
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pointins_ext.ops import segment_max, segment_mean
+
+from .figure import check_scenes
+from .render import instance_colors, match_colors
+from .report import write_page
+
+LEAST_POINTS = 50  # drawn of every instance, however small its share of the scan
+
+STYLE = """
+body { margin: 0; padding: 0; max-width: none; height: 100vh; display: grid; grid: auto 1fr / 1fr 20rem; }
+header { grid-column: 1 / 3; display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1.2rem;
+  padding: .6rem 1rem; border-bottom: 1px solid var(--line); }
+h1 { font-size: 1.1rem; margin: 0; } [hidden] { display: none !important; }
+select { font: inherit; padding: .2rem .4rem; max-width: 20rem; }
+fieldset { display: flex; margin: 0; padding: 0; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
+label { cursor: pointer; } label span { display: block; padding: .2rem .8rem; }
+label input { position: absolute; opacity: 0; } input:checked + span { background: var(--mark); color: var(--page); }
+input:focus-visible + span { outline: 2px solid var(--ink); outline-offset: -2px; }
+#plot { min-width: 0; min-height: 0; }
+aside { border-left: 1px solid var(--line); overflow-y: auto; padding: .6rem 1rem; font-size: .9rem; }
+aside p { margin: .3rem 0; } summary { color: var(--soft); cursor: pointer; }
+table { width: 100%; margin-top: .6rem; } thead th { position: sticky; top: -.6rem; background: var(--page); }
+th, td { padding: .2rem .3rem; }
+tbody tr { cursor: pointer; } tbody tr:hover { background: color-mix(in srgb, var(--mark) 12%, transparent); }
+tr.off { opacity: .45; } td input, th input { margin: 0 .6rem 0 0; vertical-align: -1px; cursor: pointer; }
+td i { display: inline-block; width: .8rem; height: .8rem; margin-right: .5rem; border-radius: 50%;
+  vertical-align: -1px; }
+@media (max-width: 50rem) { body { grid: auto 60vh auto / 1fr; height: auto; } header { grid-column: 1; }
+  aside { border: 0; } }
+"""
+
+BODY = """<header><h1>{title}</h1><select id="scan" aria-label="scan"></select>
+<fieldset aria-label="points">
+<label><input type="radio" name="points" value="input"><span>Input</span></label>
+<label><input type="radio" name="points" value="instances" checked><span>Instances</span></label>
+<label><input type="radio" name="points" value="truth"><span>Truth</span></label>
+<label><input type="radio" name="points" value="none"><span>No points</span></label></fieldset>
+<fieldset aria-label="on top">
+<label><input type="checkbox" id="centers"><span>Predicted centres</span></label>
+<label><input type="checkbox" id="offsets"><span>Offsets</span></label></fieldset></header>
+<div id="plot"></div>
+<aside><p id="about"></p>
+<p>Click a row to hide or show its points.</p>
+<details><summary>What the score says</summary><p>By which share the offsets shrink the instance: from 0, its points
+stay as far apart as they are, to 1, all predict the same centre. It is taken from the prediction alone and tells how
+well the points agree, not whether the instance is right.</p></details>
+<table><thead><tr><th><input type="checkbox" id="all" aria-label="all">instance</th><th>points</th><th>score</th></tr>
+</thead><tbody></tbody></table>
+</aside>
+<script>{plotly}</script>
+<script>const SCANS = {scans};
+{code}</script>"""
+
+
+def write_viewer(path, scenes, title="PointINS viewer", max_points=60_000):
+    """Writes one HTML file that shows scenes in 3D, without any external resource, and returns its path.
+
+    A scene is that of `instances_figure`: coord (N, 3) metres, color (N, 3) 0..255, predicted (N,) ids, -1 = none, and
+    offset (N, 3) metres to the predicted centre; instance (N,), the true ids, and name are optional. At most
+    `max_points` of a scene are drawn, always the same, some of every instance; the numbers of the table are those of
+    all points. For the score of an instance see `gathering`. Raises ValueError for no scene, shapes that do not fit or
+    values that are not finite, KeyError for a missing entry, ImportError without plotly.
+    """
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise ImportError("the 3D viewer needs plotly: pip install pointins_ext[viz]") from error
+    check_scenes("write_viewer", scenes, {"coord", "color", "predicted", "offset"})
+    scans = [_scan(scene, str(scene.get("name", f"scan {i}")), max_points) for i, scene in enumerate(scenes)]
+    body = BODY.format(
+        title=escape(title),
+        plotly=get_plotlyjs(),
+        # a name may hold "</script>"
+        scans=json.dumps(scans, separators=(",", ":")).replace("<", "\\u003c"),
+        code=Path(__file__).with_name("viewer.js").read_text(encoding="utf-8"),
+    )
+    return write_page(path, title, body, STYLE)
+
+
+def gathering(coord, offset, group, num_groups):
+    """Score (G,) in 0..1 of instances without labels: 1 - RMS spread of the predicted centres / that of the points.
+
+    1 where all points, coord (N, 3), of a group (N,) agree on one centre, 0 where their offsets (N, 3) bring them no
+    closer. No radius is needed, so it means the same for cups and cupboards. It is no probability: a wrong instance
+    whose points agree scores high.
+    """
+    before, after = (_spread(points, group, num_groups) for points in (coord, coord + offset))
+    return np.clip(1 - after / np.maximum(before, 1e-9), 0, 1)
+
+
+def subsample(group, max_points):
+    """Indices (M,) of at most `max_points` points, by their group (N,) and in its order, the same at every call.
+
+    Groups keep their shares, but LEAST_POINTS of each come first. Raises ValueError where a group would get no point.
+    """
+    sizes = np.bincount(group)
+    if max_points < np.count_nonzero(sizes):
+        raise ValueError(f"max_points is {max_points}, but {np.count_nonzero(sizes)} instances have to be drawn")
+    order = np.random.default_rng(0).permutation(len(group))
+    order = order[np.argsort(group[order], kind="stable")]
+    rank = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    turn = np.where(rank < LEAST_POINTS, rank - LEAST_POINTS, rank / np.repeat(sizes, sizes))
+    return order[np.sort(np.argsort(turn, kind="stable")[:max_points])]
+
+
+def _scan(scene, name, max_points):
+    """What the page knows of one scan: rows of the table, largest first, and the drawn points in their order."""
+    coord, offset, color, predicted, truth = _checked(scene, name)
+    coord = coord - coord.min(axis=0)  # map coordinates are too large for a graphics card
+    ids, group = _by_size(predicted)
+    drawn = subsample(group, max_points)
+    painted = predicted if truth is None else match_colors(predicted, truth)
+    rows = _instances(coord, offset, group, ids, painted)
+    for row, number in zip(rows, np.bincount(group[drawn], minlength=len(ids)).tolist(), strict=True):
+        row["drawn"] = number
+    scan = dict(
+        name=name,
+        total=len(coord),
+        range=_millimetres(_box(np.concatenate([coord, coord + offset]))),
+        instances=rows,
+        coord=_millimetres(coord[drawn].T),
+        offset=_millimetres(offset[drawn].T),
+        color=np.clip(np.round(color[drawn]), 0, 255).astype(np.uint8).tobytes().hex(),
+    )
+    return scan if truth is None else scan | _truth(truth, drawn)
+
+
+def _checked(scene, name):
+    coord, offset, color = (np.asarray(scene[key], np.float64) for key in ("coord", "offset", "color"))
+    predicted = np.asarray(scene["predicted"], np.int64)
+    if len(coord) == 0 or coord.shape != (len(predicted), 3):
+        raise ValueError(
+            f"{name}: coord has shape {coord.shape} and predicted {predicted.shape}, expected (N, 3), (N,)"
+        )
+    for key, array in dict(coord=coord, offset=offset, color=color).items():
+        if array.shape != coord.shape or not np.isfinite(array).all():
+            raise ValueError(f"{name}: {key} of shape {array.shape}, expected finite numbers in shape {coord.shape}")
+    truth = scene.get("instance")
+    if truth is not None and np.shape(truth) != predicted.shape:
+        raise ValueError(f"{name}: instance has shape {np.shape(truth)}, expected that of predicted, {predicted.shape}")
+    return coord, offset, color, predicted, truth if truth is None else np.asarray(truth, np.int64)
+
+
+def _by_size(label):
+    """Distinct ids (G,), the largest first and -1 last, and for every point its place in them (N,)."""
+    ids, group, size = np.unique(np.maximum(label, -1), return_inverse=True, return_counts=True)
+    order = np.lexsort([-size, ids < 0])
+    return ids[order], np.argsort(order)[group]
+
+
+def _instances(coord, offset, group, ids, painted):
+    extent = _highest(coord, group, len(ids)) + _highest(-coord, group, len(ids))
+    center = segment_mean(torch.from_numpy(coord + offset), torch.from_numpy(group), len(ids)).numpy()
+    score = gathering(coord, offset, group, len(ids))
+    rows = _rows(ids, group, painted)
+    for i, row in enumerate(rows):
+        row["extent"] = " × ".join(f"{length:.2f}" for length in extent[i]) + " m"
+        if row["id"] >= 0:
+            row |= dict(score=round(float(score[i]), 3), center=_millimetres(center[i]))
+    return rows
+
+
+def _truth(truth, drawn):
+    ids, group = _by_size(truth)
+    return dict(truth=_rows(ids, group, truth), truth_row=group[drawn].tolist())
+
+
+def _rows(ids, group, painted):
+    """Id, points and colour of every group; `painted` (N,) are the ids that give the colours."""
+    color = instance_colors(painted[np.unique(group, return_index=True)[1]])
+    sizes = np.bincount(group).tolist()
+    return [
+        dict(id=i, size=size, color=f"rgb({r},{g},{b})")
+        for i, size, (r, g, b) in zip(ids.tolist(), sizes, color.tolist(), strict=True)
+    ]
+
+
+def _spread(points, group, num_groups):
+    """RMS distance (G,) of the points of a group from their mean."""
+    points, group = torch.from_numpy(points), torch.from_numpy(group)
+    apart = points - segment_mean(points, group, num_groups)[group]
+    return segment_mean(apart.square().sum(dim=1), group, num_groups).sqrt().numpy()
+
+
+def _highest(points, group, num_groups):
+    return segment_max(torch.from_numpy(points), torch.from_numpy(group), num_groups).numpy()
+
+
+def _box(points):
+    """Lowest and highest of every axis (3, 2) with some room; a flat scan still fills a box."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    room = 0.01 * (high - low).max() + 0.01
+    return np.stack([low - room, high + room], axis=1)
+
+
+def _millimetres(metres):
+    return np.round(1000 * metres).astype(np.int64).tolist()
