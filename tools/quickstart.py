@@ -2,10 +2,11 @@
 
     sh tools/quickstart.sh [--seed 0] [--output exp/quickstart]
 
-Writes metrics.json, instances.png and report.html, and the checkpoint that tools/segment.py takes.
+Writes metrics.json, instances.png, report.html and viewer.html, and the checkpoint that tools/segment.py takes.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import resource
@@ -23,7 +24,7 @@ from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.inference import load_predictor
 from pointins_ext.run import train
-from pointins_ext.visualization import instances_figure, write_report
+from pointins_ext.visualization import instances_figure, write_report, write_viewer
 
 CONFIG = Path(__file__).parent.parent / "configs/pointins/pretrain-dos-rooms.py"
 CURVES = ("loss", "offset_loss", "prototype_perplexity")
@@ -49,9 +50,9 @@ def pretrain(args) -> dict:
     return cfg
 
 
-def picture(scenes: list[dict], path: str) -> str:
-    """The figure of the first scenes: input, predicted instances, truth, offsets."""
-    rows = [
+def results(scenes: list[dict]) -> list[dict]:
+    """What the figure and the viewer show of evaluated scenes: input, predicted instances, truth, offsets."""
+    return [
         dict(
             coord=scene["coord"],
             color=scene["color"],
@@ -62,7 +63,6 @@ def picture(scenes: list[dict], path: str) -> str:
         )
         for scene in scenes
     ]
-    return instances_figure(rows, path)
 
 
 def scores(table: dict) -> dict:
@@ -107,26 +107,33 @@ def main():
         peak_memory_gib=peak_memory_gib(),
         wall_seconds=time.perf_counter() - start,
     )
-    write_results(args, scenes, metrics, curves)
+    viewer = write_results(args, scenes, metrics, curves)
     print(f"\n{args.num_val} unseen rooms, {raw['pointins']['num_objects']} objects, no label used; percent\n")
     print(render_table(raw, planes_off))
     print(
         f"\n{metrics['wall_seconds'] / 60:.1f} minutes, {metrics['peak_memory_gib']:.1f} GiB. Open\n"
         f"  {args.output}/report.html     everything in one page\n"
         f"  {args.output}/instances.png   the picture\n"
-        "Try next\n"
+        + (f"  {viewer}     the rooms in 3D\n" if viewer else "")
+        + "Try next\n"
         f"  python tools/segment.py --weight {weight} --input YOUR_SCAN.ply --output out.ply --grid-size 0.04\n"
         "  sh tools/train.sh -c pointins/pretrain-dos-scans -n mine -- data_root=FOLDER grid_size=0.04\n"
         f"  tensorboard --logdir {args.output}"
     )
 
 
-def write_results(args, scenes, metrics: dict, curves: dict) -> None:
+def write_results(args, scenes, metrics: dict, curves: dict) -> str | None:
+    """Everything that is looked at; returns the path of the 3D page, None without plotly."""
     path = os.path.join(args.output, "metrics.json")
     with open(f"{path}.tmp", "w") as stream:
         json.dump(metrics, stream, indent=1)
     os.replace(f"{path}.tmp", path)
-    image = picture(scenes[:4], os.path.join(args.output, "instances.png"))
+    shown_scenes = results(scenes[:4])
+    image = instances_figure(shown_scenes, os.path.join(args.output, "instances.png"))
+    viewer = None
+    if importlib.util.find_spec("plotly"):
+        path = os.path.join(args.output, "viewer.html")
+        viewer = write_viewer(path, shown_scenes, title="PointINS quickstart: unseen rooms")
     shown = {name: curves[f"train_batch/{name}"] for name in CURVES}
     shown |= {name: curve for name, curve in curves.items() if name.startswith(("offset/", "canary/"))}
     command = f"sh tools/quickstart.sh {' '.join(sys.argv[1:])}".strip()
@@ -137,7 +144,9 @@ def write_results(args, scenes, metrics: dict, curves: dict) -> None:
         shown,
         [command],
         title="PointINS quickstart",
+        links=[("The same rooms in 3D", "viewer.html")] if viewer else (),
     )
+    return viewer
 
 
 if __name__ == "__main__":

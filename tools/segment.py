@@ -1,13 +1,16 @@
 """Instances of a scan, or of every scan in a folder, from a pretrained PointINS checkpoint; no label is needed.
 
     python tools/segment.py --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
-    python tools/segment.py --weight ... --input FOLDER --output FOLDER --grid-size 0.005
+    python tools/segment.py --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
 
-Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png.
+Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
+with --view also an .html, the scan in 3D.
 """
 
 import argparse
 import os
+import sys
+import webbrowser
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from pointins_ext.datasets.readers import read_scan, write_ply
 from pointins_ext.datasets.scans import find_scans, prepare_scan
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.inference import MIN_VOXELS, instance_centers, load_predictor
-from pointins_ext.visualization import instance_colors, panel, render_points
+from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 
 def arguments():
@@ -30,6 +33,7 @@ def arguments():
     parser.add_argument("--min-points", type=int, default=MIN_VOXELS, help="smallest instance, in voxels")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     parser.add_argument("--no-picture", action="store_true", help="skip the .png (needs no matplotlib then)")
+    parser.add_argument("--view", action="store_true", help="write an .html with the scan in 3D; of one scan, open it")
     return parser.parse_args()
 
 
@@ -68,7 +72,17 @@ def segment_scan(predictor, scan: str, target: Path, args) -> int:
     if not args.no_picture:
         images = [render_points(scene["coord"], c) for c in (scene["color"], color)]
         panel(images, ["Scan", f"{instance.max() + 1} instances"], 2, target.with_suffix(".png"))
+    if args.view:
+        scene = dict(coord=scene["coord"], color=scene["color"], predicted=instance, offset=offset, name=target.stem)
+        write_viewer(target.with_suffix(".html"), [scene], title=f"Instances of {Path(scan).name}")
     return int(instance.max()) + 1
+
+
+def open_page(page: Path) -> None:
+    """Opens a page in the desktop's browser, where there is a desktop: a text browser would take the terminal."""
+    print(f"view: {page}")
+    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(page.absolute().as_uri())
 
 
 def main():
@@ -79,6 +93,10 @@ def main():
     for scan, target in progress:
         count = segment_scan(predictor, scan, target, args)
         progress.write(f"{scan}: {count} instances -> {target}")
+    if args.view and len(work) == 1:
+        open_page(work[0][1].with_suffix(".html"))
+    elif args.view:
+        print(f"view: {len(work)} pages, an .html beside each .ply in {args.output}")
 
 
 if __name__ == "__main__":

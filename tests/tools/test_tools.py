@@ -1,5 +1,6 @@
 """The tools as a user calls them, on one tiny checkpoint: results, and errors in one line that write nothing."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -75,6 +76,21 @@ def test_segment_writes_ply_npz_and_picture(weight, scan, tmp_path):
     assert instance.shape == (len(vertex),) and center.shape == (instance.max() + 1, 3)
 
 
+def test_segment_view_writes_a_page_and_opens_none_without_a_display(weight, scan, tmp_path, monkeypatch):
+    pytest.importorskip("plotly")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BROWSER", f"touch {tmp_path / 'opened'} %s")
+    arguments = ["--weight", weight, "--input", scan, "--output", tmp_path / "out.ply", "--no-picture", "--view"]
+    done = tool("segment", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"view: {tmp_path / 'out.html'}"
+    html = (tmp_path / "out.html").read_text()
+    count = int(np.load(tmp_path / "out.npz")["instance"].max()) + 1
+    assert html.count('"score":') == count > 0 and '"name":"out"' in html and "Instances of room.ply" in html
+    assert not (tmp_path / "opened").exists()
+
+
 def test_segment_takes_a_folder(weight, scan, tmp_path):
     done = tool("segment", "--weight", weight, "--input", scan.parent, "--output", tmp_path, "--no-picture")
     assert done.returncode == 0, done.stderr
@@ -124,7 +140,11 @@ def test_quickstart_leaves_metrics_picture_and_report(tmp_path):
     } <= set(metrics)
     assert metrics["steps"] == 1 and 0 < metrics["peak_memory_gib"] < 6
     assert (tmp_path / "out" / "instances.png").stat().st_size > 10_000
-    assert "PointINS" in (tmp_path / "out" / "report.html").read_text()
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "PointINS" in report
+    if importlib.util.find_spec("plotly"):
+        assert 'href="viewer.html"' in report and "out/viewer.html" in done.stdout
+        assert '"truth_row":' in (tmp_path / "out" / "viewer.html").read_text()
 
 
 def losses(folder):
