@@ -6,7 +6,8 @@ const LINES = 1500; // offsets drawn of one scan
 const LABELS = 60; // more instance numbers than this, of the largest, would cover the view
 const BUTTONS = [["toImage", "tableRotation", "pan3d", "resetCameraDefault3d"]]; // none that sends data anywhere
 const plot = document.getElementById("plot");
-const state = { scan: SCANS[0], points: "instances", centers: false, offsets: false, hidden: new Set() };
+// columns: the scan per point, from `unpack`; hidden: rows of the table
+const state = { scan: null, columns: null, points: "instances", centers: false, offsets: false, hidden: new Set() };
 
 const metres = (columns) => columns.map((column) => column.map((mm) => mm / 1000));
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -49,7 +50,7 @@ function describeTruth(object) {
 }
 
 function traces() {
-  const { row, coord, shifted, input, color, text, truthColor, truthText } = state.points3d;
+  const { row, coord, shifted, input, color, text, truthColor, truthText } = state.columns;
   const kept = [...row.keys()].filter((i) => !state.hidden.has(row[i]));
   const assigned = kept.filter((i) => state.scan.instances[row[i]].id >= 0);
   const overlay = state.centers || state.offsets;
@@ -70,12 +71,13 @@ function traces() {
 function cloud(name, visible, index, columns, colors, texts, marker) {
   const pick = (column) => index.map((i) => column[i]);
   const [x, y, z] = columns.map(pick);
-  const style = { marker: { ...marker, color: pick(colors), line: { width: 0 } }, text: pick(texts), hoverinfo: "text" };
-  return { type: "scatter3d", mode: "markers", name, visible, x, y, z, ...style };
+  const style = { ...marker, color: pick(colors), line: { width: 0 } };
+  const hover = { text: pick(texts), hoverinfo: "text" };
+  return { type: "scatter3d", mode: "markers", name, visible, x, y, z, marker: style, ...hover };
 }
 
 function shownCenters() {
-  return state.points3d.centers.filter((instance) => !state.hidden.has(instance.row));
+  return state.columns.centers.filter((instance) => !state.hidden.has(instance.row));
 }
 
 function centerMarkers(shown) {
@@ -85,10 +87,11 @@ function centerMarkers(shown) {
 }
 
 function offsetLines(index) {
-  const { coord, shifted, color } = state.points3d;
+  const { coord, shifted, color } = state.columns;
   const [x, y, z] = coord.map((column, axis) => index.flatMap((i) => [column[i], shifted[axis][i], null]));
   const line = { width: 2, color: index.flatMap((i) => [color[i], color[i], color[i]]) };
-  return { type: "scatter3d", mode: "lines", name: "offsets", visible: state.offsets, x, y, z, line, hoverinfo: "skip" };
+  const about = { name: "offsets", visible: state.offsets, hoverinfo: "skip" };
+  return { type: "scatter3d", mode: "lines", ...about, x, y, z, line };
 }
 
 // Instance numbers at the centres: the points around a marker hide it, a label lies on top.
@@ -107,8 +110,8 @@ function layout() {
   const axis = (name, i) => [name, { visible: false, range: state.scan.range[i].map((mm) => mm / 1000) }];
   const axes = Object.fromEntries(["xaxis", "yaxis", "zaxis"].map(axis));
   const size = state.scan.range.map(([low, high]) => high - low);
-  const reach = Math.max(...size) / Math.cbrt(size[0] * size[1] * size[2]); // longest side in the camera's units
-  const camera = { eye: { x: 0.95 * reach, y: 0.95 * reach, z: 0.85 * reach }, center: { x: 0, y: 0, z: -0.1 * reach } };
+  const far = (0.68 * Math.hypot(...size)) / Math.cbrt(size[0] * size[1] * size[2]); // in the units of the camera
+  const camera = { eye: { x: far, y: far, z: 0.9 * far }, center: { x: 0, y: 0, z: -0.1 * far } };
   return {
     scene: { ...axes, aspectmode: "data", annotations: labels(), camera, bgcolor: css("--page") },
     uirevision: `scan ${SCANS.indexOf(state.scan)}`, // the camera stays until this changes; 0 would not count
@@ -121,7 +124,8 @@ function layout() {
 }
 
 function draw() {
-  Plotly.react(plot, traces(), layout(), { responsive: true, displaylogo: false, displayModeBar: true, modeBarButtons: BUTTONS });
+  const bar = { displayModeBar: true, displaylogo: false, modeBarButtons: BUTTONS };
+  Plotly.react(plot, traces(), layout(), { responsive: true, ...bar });
   const rows = document.querySelectorAll("tbody tr");
   rows.forEach((tr, r) => tr.classList.toggle("off", state.hidden.has(r)));
   rows.forEach((tr, r) => (tr.querySelector("input").checked = !state.hidden.has(r)));
@@ -156,13 +160,13 @@ function fillTable(instances) {
 }
 
 function choose(scan) {
-  Object.assign(state, { scan, points3d: unpack(scan), hidden: new Set() });
+  Object.assign(state, { scan, columns: unpack(scan), hidden: new Set() });
   const truth = document.querySelector("input[value=truth]");
   truth.parentElement.hidden = !scan.truth;
   if (!scan.truth && truth.checked) document.querySelector("input[value=instances]").click();
-  const drawn = state.points3d.row.length;
+  const drawn = state.columns.row.length;
   const part = drawn < scan.total ? `, ${count(drawn)} drawn` : "";
-  const number = state.points3d.centers.length;
+  const number = state.columns.centers.length;
   document.getElementById("about").textContent =
     `${number} instance${number === 1 ? "" : "s"}, ${count(scan.total)} points${part}`;
   fillTable(scan.instances);

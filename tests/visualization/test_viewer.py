@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_wrong_scenes_are_named_and_leave_no_file(tmp_path):
 
 
 def test_without_plotly_the_fix_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "plotly.offline", None)
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
     with pytest.raises(ImportError, match=r"pip install pointins_ext\[viz\]"):
         write_viewer(tmp_path / "v.html", [scene()])
 
