@@ -57,7 +57,10 @@ def wheel(source):
 
 def test_the_wheel_holds_package_and_configs_alone(wheel):
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    ours = {f"pointins_ext/{path.relative_to(ROOT / 'pointins_ext')}" for path in ROOT.glob("pointins_ext/**/*.py")}
+    package = ROOT / "pointins_ext"
+    ours = {
+        f"pointins_ext/{path.relative_to(package)}" for kind in ("py", "js") for path in package.glob(f"**/*.{kind}")
+    }
     configs = {f"pointins_ext/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.py")}
     assert held == ours | configs and len(configs) > 80
 
