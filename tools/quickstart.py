@@ -21,6 +21,8 @@ from evaluate_label_free import evaluate, render_table
 from pointins_ext import host
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.errors import exit_on_user_error
+from pointins_ext.files import whole_file
+from pointins_ext.flags import at_least, output_folder
 from pointins_ext.inference import load_predictor
 from pointins_ext.run import train
 from pointins_ext.visualization import instances_figure, write_report
@@ -31,11 +33,11 @@ CURVES = ("loss", "offset_loss", "prototype_perplexity")
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the training and of all rooms")
-    parser.add_argument("--output", default="exp/quickstart", help="folder for everything")
-    parser.add_argument("--num-rooms", type=int, default=60, help="training rooms")
-    parser.add_argument("--num-val", type=int, default=16, help="unseen rooms to segment")
-    parser.add_argument("--epochs", type=int, help="passes over the rooms (default: the config's)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of the training and of all rooms")
+    parser.add_argument("--output", type=output_folder, default="exp/quickstart", help="folder for everything")
+    parser.add_argument("--num-rooms", type=at_least(1), default=60, help="training rooms")
+    parser.add_argument("--num-val", type=at_least(1), default=16, help="unseen rooms to segment")
+    parser.add_argument("--epochs", type=at_least(1), help="passes over the rooms (default: the config's)")
     return parser.parse_args()
 
 
@@ -123,9 +125,8 @@ def main():
 
 def write_results(args, scenes, metrics: dict, curves: dict) -> None:
     path = os.path.join(args.output, "metrics.json")
-    with open(f"{path}.tmp", "w") as stream:
-        json.dump(metrics, stream, indent=1)
-    os.replace(f"{path}.tmp", path)
+    with whole_file(path) as stream:
+        stream.write(json.dumps(metrics, indent=1).encode())
     image = picture(scenes[:4], os.path.join(args.output, "instances.png"))
     shown = {name: curves[f"train_batch/{name}"] for name in CURVES}
     shown |= {name: curve for name, curve in curves.items() if name.startswith(("offset/", "canary/"))}
