@@ -53,7 +53,7 @@ def test_files_that_are_no_checkpoint(tmp_path, content, message):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.pth not found"):
         read_checkpoint(tmp_path / "none.pth")
-    with pytest.raises(FileNotFoundError, match="not found"):
+    with pytest.raises(FileNotFoundError, match="is a folder"):
         read_checkpoint(tmp_path)
 
 
