@@ -140,7 +140,7 @@ def test_resume_needs_a_checkpoint_of_a_run(build_trainer, tmp_path):
     "options, error, match",
     [
         (dict(epoch=5, eval_epoch=2), ValueError, "multiple of eval_epoch"),
-        (dict(batch_size=0), ValueError, "batch_size = 0 must be a multiple"),
+        (dict(batch_size=0), ValueError, "batch_size = 0, expected a whole number of at least 1"),
         (dict(data__train__num_scenes=0), ValueError, "TinyScenes holds no scene"),
         (dict(evaluate=True), KeyError, "data = dict.val="),
         (dict(model__type="TinyModle"), KeyError, "did you mean 'TinyModel'"),
