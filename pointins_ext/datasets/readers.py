@@ -62,7 +62,7 @@ def check_scan(scene, source):
     """ValueError naming `source` where a scan has no use: shapes, unequal lengths, fewer than 10 points, NaN or Inf."""
     if "coord" not in scene:
         raise ValueError(f"{source}: no coordinates, found {sorted(scene)}; expected x y z, or an array named coord")
-    number = len(scene["coord"])
+    number = (*np.shape(scene["coord"]), 0)[0]
     for key in (key for key in KEYS if key in scene):
         shape, width = np.shape(scene[key]), WIDTH.get(key, 1)
         if shape[1:] != (width,) and not (width == 1 and len(shape) == 1):

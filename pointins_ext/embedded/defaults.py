@@ -74,7 +74,7 @@ def default_config_parser(file_path, options):
     check_runtime(cfg, file_path)
     if cfg.epoch % cfg.eval_epoch:
         raise ValueError(f"{file_path}: epoch = {cfg.epoch} must be a multiple of eval_epoch = {cfg.eval_epoch}")
-    if "train" not in cfg.get("data", {}):
+    if not isinstance(cfg.get("data", {}).get("train"), dict):
         raise KeyError(f"{file_path}: data = dict(train=dict(type=...)) is missing")
     cfg.data.train.loop = cfg.epoch // cfg.eval_epoch
     if cfg.resume and not cfg.weight:
