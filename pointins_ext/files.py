@@ -5,15 +5,23 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def whole_file(path):
-    """A binary stream that becomes the file `path`, in a folder that is made, once everything is written."""
+def whole_file(path, temporary=None):
+    """A binary stream that becomes the file `path`, in a folder that is made, once everything is written.
+
+    temporary: its name until then, by default one of this process alone. What a killed process leaves under a fixed
+    name, the next one writes over. OSError that names the file.
+    """
     path = os.path.abspath(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = os.path.abspath(temporary or f"{path}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as stream:
             yield stream
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a full disk names none
+            error.filename = path
+        raise
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)

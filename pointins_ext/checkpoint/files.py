@@ -1,12 +1,13 @@
 """Checkpoint files: written in one piece, read without running code."""
 
 import codecs
-import contextlib
 import os
 import re
 
 import numpy as np
 import torch
+
+from pointins_ext.files import whole_file
 
 _numpy_core = np._core if hasattr(np, "_core") else np.core
 
@@ -37,18 +38,14 @@ def save_checkpoint(state, path):
 
     OSError that says so where the disk is full or the place is closed.
     """
-    temporary = f"{path}.tmp"  # always the same: what a killed run has left is overwritten, not added to
     try:
-        with open(temporary, "wb") as stream:
+        with whole_file(path, f"{path}.tmp") as stream:
             torch.save(state, stream)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
+    except (OSError, RuntimeError) as error:
+        # torch puts an error of its own on top of what the disk has said
         reason = error if isinstance(error, OSError) else error.__context__
         if not isinstance(reason, OSError) or reason.errno is None:
             raise
-        # torch puts an error of its own on top of what the disk has said
         kept = "the one that was there before is whole" if os.path.isfile(path) else "there is none yet"
         advice = (
             f"{reason.strerror}; checkpoint not written, {kept}: free some space or name another place, then resume"

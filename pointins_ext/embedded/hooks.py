@@ -109,7 +109,7 @@ class CheckpointSaver(HookBase):
 
 
 def _copy(source, target):
-    with open(source, "rb") as content, whole_file(target) as stream:
+    with open(source, "rb") as content, whole_file(target, f"{target}.tmp") as stream:
         shutil.copyfileobj(content, stream)
 
 
