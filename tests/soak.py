@@ -26,6 +26,8 @@ from pointins_ext.flags import output_file, positive
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/pointins/pretrain-dos-rooms.py"
+# the C library gives freed blocks back at once: else some GiB of free memory stay resident, and hide a leak
+MALLOC = dict(MALLOC_MMAP_THRESHOLD_="1000000", MALLOC_TRIM_THRESHOLD_="1000000")
 # longer than any soak; saved after every pass over the rooms; the branch on from the second pass
 OPTIONS = ["epoch=100000", "eval_epoch=100000", "model.offset_warmup_steps=30"]
 
@@ -76,7 +78,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "train.log"
         command = [sys.executable, ROOT / "tools/train.py", "--config-file", CONFIG, "--options", f"save_path={folder}"]
-        environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT), POINTINS_HOST="embedded")
+        environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT), POINTINS_HOST="embedded", **MALLOC)
         run = subprocess.Popen([*command, *OPTIONS], env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
             samples = sample(run, log, args.minutes, args.every)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from pointins_ext import segment
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
 from pointins_ext.branch.features import StageFeatures
 from pointins_ext.branch.loss import offset_loss
@@ -21,24 +22,32 @@ from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import OffsetField, offset_targets
 from pointins_ext.evaluation import adjusted_rand_index, instance_average_precision, panoptic_quality
 from pointins_ext.evaluation.label_free import cluster_offsets, evaluate_label_free, voxelise
+from pointins_ext.host import build_model
+from pointins_ext.inference import Predictor
 from pointins_ext.ops import estimate_normals, kmeans, neighbours, plane_points, radius_components
 from pointins_ext.ops.segment import segment_count, segment_max, segment_mean, segment_rank
+from tests.oracles.tiny_pointins import backbone_config, dos_config, pointins_config
 
-EXAMPLES = 300 * int(os.environ.get("POINTINS_FUZZ", 1))
+EXAMPLES = 600 * int(os.environ.get("POINTINS_FUZZ", 1))
 NUM_GROUPS = 4
 CLASSES = 4
 PRIOR = MagnitudePrior.load("indoor")
+MODEL = build_model(pointins_config(dos_config(backbone=backbone_config(in_channels=6))))
+PREDICTOR = Predictor(MODEL.teacher, 0.05, ("coord", "normal"), up_cast_level=1)
 SHAPES = ("cloud", "copies", "grid", "line", "plane", "pairs", "outlier", "one place")
 # metres: (spread of the cloud, where it is); 1e6 is a UTM coordinate
 PLACES = ((1.0, 0.0), (1.0, 1e6), (30.0, 1e6), (1e-6, 0.0), (1e-3, 1e6), (1e4, 0.0), (1e6, 0.0))
 
 
-def fuzz(**strategies):
-    """Many examples of a property, each drawn from a seed: hypothesis finds small numbers, numpy makes the points."""
+def fuzz(share=1.0, **strategies):
+    """Many examples of a property, each drawn from a seed: hypothesis finds small numbers, numpy makes the points.
+
+    share: of EXAMPLES, for a property that takes longer.
+    """
 
     def decorate(function):
         quiet = settings(
-            max_examples=EXAMPLES,
+            max_examples=int(share * EXAMPLES),
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
@@ -285,6 +294,18 @@ def test_reductions_normals_and_planes(rng, size, shape, place, kind):
     assert finite(mean, top, rank) and (mean[count == 0] == 0).all() and count.sum() == size
     assert ((rank >= 1) & (rank <= count[group])).all()
     assert len(voxelise(coord, 0.04)) <= size
+
+
+@fuzz(0.1, size=st.integers(10, 60), shape=shapes, place=places)
+def test_segment(rng, size, shape, place):
+    """A whole scan, from coordinates to instances: a finite answer, or word that the points lie too far apart."""
+    coord = cloud(rng, size, shape, place)
+    try:
+        instance, center = segment(coord, weight=PREDICTOR, min_points=2)
+    except ValueError as error:
+        assert "the points spread over" in str(error) and np.ptp(coord.numpy(), axis=0).max() > 1000
+        return
+    assert instance.shape == (size,) and center.shape == (instance.max() + 1, 3) and np.isfinite(center).all()
 
 
 # -- metrics --------------------------------------------------------------------------------------------------------

@@ -374,14 +374,13 @@ def test_bad_arguments_of_segment(arguments, words, here, capsys):
 @pytest.mark.parametrize(
     "command, words",
     [
-        (("sh", "tools/test.sh", "-p", sys.executable, "-d", "none", "-n", "first"), "none/first/config.py not found"),
         (("sh", "tools/train.sh", "-p", sys.executable, "-c", "tiny", "-n", "a b", "--", "epoch=two"), "found 'two'"),
         (
             (sys.executable, "tools/segment.py", "--weight", "evil.pth", "--input", ".", "--output", "OUT"),
             "asks to run",
         ),
     ],
-    ids=["test.sh", "train.sh", "segment.py"],
+    ids=["train.sh", "segment.py"],
 )
 def test_processes(command, words, folder):
     """As a user starts them; train.sh keeps its snapshot of the code, and nothing else."""
