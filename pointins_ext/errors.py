@@ -1,5 +1,6 @@
 """What a user can repair ends in one line; checks that more than one room makes."""
 
+import errno
 import logging
 import os
 import sys
@@ -8,20 +9,27 @@ import traceback
 from torch.multiprocessing import ProcessExitedException
 
 USER_ERRORS = (ValueError, KeyError, FileNotFoundError, ImportError, FloatingPointError)
+# of other errors of the system: places that cannot be written to, and disks that are full
+USER_ERRNO = {getattr(errno, name) for name in "EACCES EPERM EROFS ENOTDIR EISDIR EEXIST ENOSPC EDQUOT EFBIG".split()}
 
 
 def exit_on_user_error(function, *args):
     """Call; what a user can repair ends in one line and exit code 2 (POINTINS_DEBUG=1: with its traceback)."""
     try:
         function(*args)
+        return
     except ProcessExitedException as error:
         sys.exit(error.exit_code)
-    except USER_ERRORS as error:
+    except (*USER_ERRORS, OSError) as error:
+        if not isinstance(error, USER_ERRORS) and error.errno not in USER_ERRNO:
+            raise
         if os.environ.get("POINTINS_DEBUG") == "1":
             traceback.print_exc()
-        logging.shutdown()
-        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
-        sys.exit(2)
+        line = one_line(error)
+    # only now, because the error holds the frames of progress bars, which write a last line when they go
+    logging.shutdown()
+    print(f"error: {line}", file=sys.stderr, flush=True)
+    sys.exit(2)
 
 
 def one_line(error):

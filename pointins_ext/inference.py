@@ -22,6 +22,7 @@ from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 RADIUS_VOXELS = 0.9
 REACH_VOXELS = 3.0
 MIN_VOXELS = 50
+MAX_VOXELS = 2**16  # along an axis, what the curves of the backbone can number
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ class Predictor:
         while "transform" not in train:  # of several data sets, the first
             train = train["datasets"][0]
         transform = train["transform"]
-        sample = next(t for t in transform if t["type"] == "GridSample")
-        collect = next(t for t in transform if t["type"] == "Collect")
+        sample = _step(transform, "GridSample", "grid_size")
+        collect = _step(transform, "Collect", "global_feat_keys")
         keys = [key.removeprefix("global_") for key in collect["global_feat_keys"]]
         level = cfg.model.pretrainer.get("up_cast_level", 2)
-        views = next(t for t in transform if "global_transform" in t)
+        views = _step(transform, "a generator of views", "global_transform")
         centred = any(t["type"] == "CenterShift" for t in views["global_transform"])
         return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centred)
 
@@ -118,6 +119,7 @@ class Predictor:
     def _forward(self, scene: dict):
         device = next(self.networks.parameters()).device
         raw = torch.as_tensor(np.asarray(scene["coord"]), dtype=torch.float32)
+        self._check_extent(raw)
         kept = torch.from_numpy(voxelise(raw.numpy() * self.scale, self.grid_size))
         scaled = raw[kept] * self.scale
         coord = scaled - _center(scaled) if self.centred else scaled
@@ -140,6 +142,16 @@ class Predictor:
         offset = self.networks.offset_head(views.features)
         self.networks.train(was_training)
         return raw, kept, views, inverse, offset
+
+    def _check_extent(self, raw: torch.Tensor) -> None:
+        """ValueError where the points (N,3) lie too far apart for the codes that sort their voxels."""
+        voxel = self.grid_size / self.scale
+        extent = float((raw.amax(0) - raw.amin(0)).max())
+        if not extent / voxel < MAX_VOXELS:
+            raise ValueError(
+                f"the points spread over {extent:.3g} m, {extent / voxel:.3g} voxels of {voxel:.3g} m, at most "
+                f"{MAX_VOXELS} can be told apart: remove outlying points, or give these scans their voxel (grid_size)"
+            )
 
     def _channel(self, key: str, scene: dict, kept: torch.Tensor, coord: torch.Tensor) -> torch.Tensor:
         if key == "coord":
@@ -185,6 +197,16 @@ def load_predictor(
     if grid_size is not None:
         predictor.scale = predictor.grid_size / grid_size
     return predictor
+
+
+def _step(transform, name: str, key: str) -> dict:
+    """The first step of a pretraining pipeline that has `key`. ValueError where there is none."""
+    step = next((step for step in transform if key in step), None)
+    if step is None:
+        raise ValueError(
+            f"data.train.transform of the checkpoint's config has no {name} ({key}): not a pretraining config"
+        )
+    return step
 
 
 def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str | os.PathLike | None = None) -> Config:
@@ -255,24 +277,38 @@ def segment(
     `coord` (N,3) metres, optional `color` (N,3) 0..255, `normal` (N,3); `weight`: a PointINS checkpoint or a
     `Predictor`;
     `grid_size`: voxel of this scan in metres (default: as in training); `radius`, `min_points`: clustering of shifted
-    voxels.
+    voxels; `channels`: strength and what else the checkpoint reads. ValueError for what is unfit.
     """
     if weight is None:
         raise ValueError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
     from pointins_ext.datasets.readers import LARGE_COORDINATE, check_scan
 
-    scene = dict(coord=np.asarray(coord, dtype=np.float64), color=color, normal=normal, **channels)
-    scene = {key: np.asarray(value) for key, value in scene.items() if value is not None}
+    for name, value in dict(grid_size=grid_size, radius=radius).items():
+        if value is not None and not 0 < value < np.inf:
+            raise ValueError(f"segment: {name} is {value}, expected metres above 0")
+    scene = dict(coord=coord, color=color, normal=normal, **channels)
+    scene = {key: _array(key, value) for key, value in scene.items() if value is not None}
     check_scan(scene, "segment")
+    scene["coord"] = scene["coord"].astype(np.float64)
     # single precision has centimetres left in map coordinates
     far = np.abs(scene["coord"]).max() > LARGE_COORDINATE
     shift = np.floor(scene["coord"].mean(axis=0)) if far else np.zeros(3)
     scene["coord"] = (scene["coord"] - shift).astype(np.float32)
     predictor = copy.copy(weight) if isinstance(weight, Predictor) else load_predictor(weight)
+    unknown = channels.keys() - set(predictor.feat_keys)
+    if unknown:
+        raise ValueError(f"segment: the checkpoint does not read {', '.join(unknown)}; it reads {predictor.feat_keys}")
     if grid_size is not None:
         predictor.scale = predictor.grid_size / grid_size
     instance = predictor(scene).instances(radius, min_points)
     return instance, instance_centers(scene["coord"], instance) + shift
+
+
+def _array(name: str, value) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"segment: {name} is no array: {error}") from error
 
 
 def instance_centers(coord: np.ndarray, instance: np.ndarray) -> np.ndarray:

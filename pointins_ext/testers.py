@@ -15,7 +15,7 @@ from pointins_ext.evaluation import results
 from pointins_ext.evaluation.instance import as_array
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.hooks.scoring import class_names, one_pass, report, score_scenes, to_device
-from pointins_ext.host import TESTERS, build_dataset, build_model, comm, get_root_logger, point_collate_fn
+from pointins_ext.host import TESTERS, begin_log, build_dataset, build_model, comm, get_root_logger, point_collate_fn
 from pointins_ext.host.flash import disable_flash, has_flash
 
 
@@ -72,6 +72,7 @@ class TaskTester:
 
         Without any label it is nan, and the log alone says so: the tables of a labelled split stay.
         """
+        begin_log()
         unlabelled = 0
         progress = tqdm(
             total=len(self.loader), desc="testing", unit="scene", disable=None if comm.is_main_process() else True

@@ -28,7 +28,8 @@ from common import read_curves
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.evaluation.results import whole_file
+from pointins_ext.files import whole_file
+from pointins_ext.flags import at_least, output_folder, positive
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs/pointins/ablations"
@@ -152,15 +153,17 @@ def arguments():
     parser.add_argument("--suite", required=True, choices=sorted(SUITES))
     parser.add_argument("--data", required=True, choices=sorted(SETTINGS))
     parser.add_argument("--data-root", help="folder with train and val of labelled scans (--data mosd)")
-    parser.add_argument("--grid-size", type=float, default=0.008, help="voxel of these scans, metres (default 0.008)")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of every arm: seeds 0, 1, ... (default 3)")
     parser.add_argument(
-        "--steps", type=int, nargs="+", default=[4000], help="pretraining steps of a run; several: curves, too"
+        "--grid-size", type=positive, default=0.008, help="voxel of these scans, metres (default 0.008)"
+    )
+    parser.add_argument("--seeds", type=at_least(1), default=3, help="runs of every arm: seeds 0, 1, ... (default 3)")
+    parser.add_argument(
+        "--steps", type=at_least(1), nargs="+", default=[4000], help="pretraining steps of a run; several: curves, too"
     )
     parser.add_argument("--arms", nargs="+", help="some arms of the suite only")
-    parser.add_argument("--output", help="folder of runs and tables (default exp/ablations/DATA)")
+    parser.add_argument("--output", type=output_folder, help="folder of runs and tables (default exp/ablations/DATA)")
     parser.add_argument(
-        "--jobs", type=int, help="runs at a time, on every GPU if there are any (default 1 a GPU or core)"
+        "--jobs", type=at_least(1), help="runs at a time, on every GPU if there are any (default 1 a GPU or core)"
     )
     parser.add_argument("--rows", help="rows.json of runs that are done elsewhere, such as tools/results/rooms.json")
     parser.add_argument("--report", action="store_true", help="write tables and pictures of what is there, run nothing")
@@ -433,6 +436,8 @@ def main():
     runs = list(runs.values())
     failed = [] if args.report else perform(args, runs)
     report(args, runs)
+    if args.report and not any(run.row.is_file() for run in runs):
+        raise FileNotFoundError(f"no run of suite {args.suite} is done below {args.output}/runs; leave --report out")
     table = args.output / args.suite / "table.md"
     if table.is_file():
         print(table.read_text(encoding="utf-8"))

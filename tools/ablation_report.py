@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from pointins_ext.evaluation.results import whole_file
+from pointins_ext.files import whole_file
 from pointins_ext.visualization.figure import save_figure
 
 # column of a row -> title; absent where a data set has no such score

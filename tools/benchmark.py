@@ -26,7 +26,8 @@ from benchmark_cases import CASES, Skip
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.evaluation.results import whole_file
+from pointins_ext.files import whole_file
+from pointins_ext.flags import at_least, output_file
 
 RECORD = Path(__file__).with_name("benchmarks.json")
 SLACK = 1.5  # times the recorded ratio; beyond it the quick form fails
@@ -37,11 +38,15 @@ def arguments():
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--quick", action="store_true", help="small inputs, and the guard against regressions")
     parser.add_argument("--only", nargs="+", choices=sorted(CASES), help="some cases")
-    parser.add_argument("--repeats", type=int, help="turns of each case (default 15, quick 5)")
-    parser.add_argument("--json", help="write the figures to this file; cases that it has already stay")
+    parser.add_argument("--repeats", type=at_least(2), help="turns of each case (default 15, quick 5)")
+    parser.add_argument(
+        "--json", type=output_file, help="write the figures to this file; cases that it has already stay"
+    )
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda, but PyTorch finds no GPU; --device cpu measures without one")
+    if args.json:
+        recorded(args.json)  # before the measuring, which takes minutes
     return args
 
 
@@ -166,9 +171,19 @@ def run(args) -> dict[str, dict]:
     return rows
 
 
+def recorded(path: str) -> dict:
+    """What a file of `record` holds, nothing where there is none. ValueError for another file."""
+    if not os.path.isfile(path):
+        return {}
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} holds no figures of this tool ({error}); name another file: --json") from error
+
+
 def record(path: str, key: str, rows: dict, about: dict) -> None:
     """Put rows under `key` of a JSON file, beside what it holds."""
-    known = json.loads(Path(path).read_text(encoding="utf-8")) if os.path.isfile(path) else {}
+    known = recorded(path)
     cases = known.get(key, {}).get("cases", {}) | rows
     known[key] = dict(machine=about, cases={name: cases[name] for name in CASES if name in cases})
     with whole_file(path) as stream:

@@ -5,6 +5,7 @@ import os
 from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
+from pointins_ext.flags import at_least, positive
 
 SYNTHETIC = dict(rooms=SyntheticRoomsDataset, drives=SyntheticDrivesDataset)
 
@@ -13,9 +14,11 @@ def add_scene_arguments(parser, split: str, num_scenes: int) -> None:
     """--data, --split, --num-scenes, --seed and --grid-size, as `load_scenes` reads them."""
     parser.add_argument("--data", default="rooms", help="rooms or drives (synthetic), or a folder of labelled scans")
     parser.add_argument("--split", default=split, help=f"split of the data (default {split})")
-    parser.add_argument("--num-scenes", type=int, default=num_scenes, help=f"scenes to generate (default {num_scenes})")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the scenes")
-    parser.add_argument("--grid-size", type=float, help="voxel of the scans in metres (default: as in training)")
+    parser.add_argument(
+        "--num-scenes", type=at_least(1), default=num_scenes, help=f"scenes to generate (default {num_scenes})"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of the scenes")
+    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
 
 
 def load_scenes(args, predictor) -> list[dict]:

@@ -15,6 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pointins_ext.errors import exit_on_user_error
+from pointins_ext.flags import at_least
+from pointins_ext.host import locate
+
 ROOT = Path(__file__).parents[1]
 HOSTS = ("pointcept", "embedded")
 VARIANTS = ("plain", "branch")
@@ -23,9 +27,21 @@ VARIANTS = ("plain", "branch")
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default=str(ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"))
-    parser.add_argument("--steps", type=int, default=30, help="steps of each kind (default 30, after 3 to warm up)")
-    parser.add_argument("--scenes", type=int, default=2, help="rooms in the batch (default 2)")
-    return parser.parse_args()
+    parser.add_argument(
+        "--steps", type=at_least(2), default=30, help="steps of each kind (default 30, after 3 to warm up)"
+    )
+    parser.add_argument("--scenes", type=at_least(1), default=2, help="rooms in the batch (default 2)")
+    args = parser.parse_args()
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f"--config {args.config} not found; give a pretraining config")
+    root = locate.pointcept_root()
+    if root is None or not (root / "pointcept").is_dir():
+        raise ImportError(f"Pointcept is missing ({root or 'POINTCEPT_ROOT is not set'}): export POINTCEPT_ROOT=FOLDER")
+    return args
+
+
+def main():
+    compare(arguments())
 
 
 def compare(args):
@@ -75,4 +91,4 @@ def ask(server, word):
 
 
 if __name__ == "__main__":
-    compare(arguments())
+    exit_on_user_error(main)

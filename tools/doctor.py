@@ -47,7 +47,7 @@ DATA = {
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="data", help="folder that holds scannet, nuscenes, ... (default data)")
+    parser.add_argument("--data", help="folder that holds scannet, nuscenes, ... (default data)")
     return parser.parse_args()
 
 
@@ -175,6 +175,11 @@ def next_command(host: str, gpu: bool, complete: set[str]) -> str:
 
 def main() -> int:
     args = arguments()
+    if args.data is not None and not os.path.isdir(args.data):
+        print(
+            f"error: --data {args.data} is no folder; name the one that holds scannet, nuscenes, ...", file=sys.stderr
+        )
+        return 2
     logging.disable(logging.WARNING)
     os.environ["TQDM_DISABLE"] = "1"
     try:
@@ -192,7 +197,7 @@ def main() -> int:
         print("\nNext: correct POINTCEPT_ROOT, or unset POINTINS_HOST to train on the embedded host")
         return 2
     say("Host", *host_lines(host))
-    lines, complete = data_lines(Path(args.data))
+    lines, complete = data_lines(Path(args.data or "data"))
     say("Data", *lines)
     try:
         say("Self-test", self_test())

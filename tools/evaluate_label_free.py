@@ -9,7 +9,6 @@ number is on all raw points.
 
 import argparse
 import json
-import os
 
 import numpy as np
 import torch
@@ -24,6 +23,8 @@ from pointins_ext.evaluation.label_free import (
     hdbscan_instances,
     kmeans_instances,
 )
+from pointins_ext.files import whole_file
+from pointins_ext.flags import at_least, output_file
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, load_predictor
 
@@ -86,9 +87,9 @@ def main():
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
     add_scene_arguments(parser, split="val", num_scenes=16)
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
-    parser.add_argument("--num-clusters", type=int, default=5, help="K of the k-means baseline")
+    parser.add_argument("--num-clusters", type=at_least(1), default=5, help="K of the k-means baseline")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="rows of the tables (all)")
-    parser.add_argument("--json", help="write the tables here")
+    parser.add_argument("--json", type=output_file, help="write the tables here")
     args = parser.parse_args()
     predictor = load_predictor(args.weight, args.network)
     scenes = load_scenes(args, predictor)
@@ -98,9 +99,9 @@ def main():
     print(render_table(raw, planes_off))
     print("\noffsets on objects: " + ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))
     if args.json:
-        with open(f"{args.json}.tmp", "w") as stream:
-            json.dump(dict(unsupervised=raw, unsupervised_planes_off=planes_off, offsets=accuracy), stream, indent=1)
-        os.replace(f"{args.json}.tmp", args.json)
+        content = dict(unsupervised=raw, unsupervised_planes_off=planes_off, offsets=accuracy)
+        with whole_file(args.json) as stream:
+            stream.write(json.dumps(content, indent=1).encode())
 
 
 if __name__ == "__main__":

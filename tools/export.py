@@ -14,6 +14,7 @@ from pathlib import Path
 from pointins_ext.checkpoint import match_weight, read_checkpoint, save_checkpoint
 from pointins_ext.checkpoint.layouts import LAYOUTS, backbone_config, backbone_weight
 from pointins_ext.errors import exit_on_user_error
+from pointins_ext.flags import output_file
 from pointins_ext.host import build_model
 from pointins_ext.host.flash import disable_flash
 from pointins_ext.inference import experiment_config
@@ -22,7 +23,7 @@ from pointins_ext.inference import experiment_config
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weight", required=True, help="pretraining checkpoint of either host")
-    parser.add_argument("--out", required=True, help="file to write")
+    parser.add_argument("--out", required=True, type=output_file, help="file to write")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     parser.add_argument("--layout", default="pointcept", choices=tuple(LAYOUTS))
     parser.add_argument("--config", help="config.py of the run (default: the checkpoint's, or that of its experiment)")
@@ -49,14 +50,11 @@ def check(backbone: dict, arguments: dict, weight: str) -> None:
 def main():
     args = arguments()
     out = Path(args.out)
-    if out.is_dir() or out.absolute() == Path(args.weight).absolute():
-        raise ValueError(f"--out {out} is {'a folder' if out.is_dir() else 'the checkpoint itself'}; give a new file")
+    if out.absolute() == Path(args.weight).absolute():
+        raise ValueError(f"--out {out} is the checkpoint itself; give a new file")
     content = export(args.weight, args.network, args.layout, args.config)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(content, out)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f"cannot write {out}: {error}") from error
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(content, out)
     parameters = sum(value.numel() for value in content["state_dict"].values())
     before, after = (Path(path).stat().st_size / 2**20 for path in (args.weight, out))
     print(

@@ -15,6 +15,7 @@ from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation.label_free import voxelise
+from pointins_ext.flags import at_least, output_file, positive
 
 
 def arguments():
@@ -23,14 +24,14 @@ def arguments():
     parser.add_argument(
         "--split", help="subfolder of the data; rooms: train or val (default: all of a folder, train rooms)"
     )
-    parser.add_argument("--num-scenes", type=int, default=60, help="how many scans or rooms to use")
+    parser.add_argument("--num-scenes", type=at_least(1), default=60, help="how many scans or rooms to use")
     parser.add_argument("--method", default="components", choices=("components", "hdbscan", "labels"))
-    parser.add_argument("--scale", type=float, default=1.0, help="metres of the scans to metres of the network")
-    parser.add_argument("--grid-size", type=float, default=0.04, help="voxel, metres of the network")
+    parser.add_argument("--scale", type=positive, default=1.0, help="metres of the scans to metres of the network")
+    parser.add_argument("--grid-size", type=positive, default=0.04, help="voxel, metres of the network")
     parser.add_argument(
-        "--radius", type=float, default=0.08, help="edge length of the components, metres of the network"
+        "--radius", type=positive, default=0.08, help="edge length of the components, metres of the network"
     )
-    parser.add_argument("--output", required=True, help="JSON file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     return parser.parse_args()
 
 

@@ -22,6 +22,8 @@ from evaluate_label_free import evaluate, render_table
 from pointins_ext import host
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.errors import exit_on_user_error
+from pointins_ext.files import whole_file
+from pointins_ext.flags import at_least, output_folder
 from pointins_ext.inference import load_predictor
 from pointins_ext.run import train
 from pointins_ext.visualization import instances_figure, write_report, write_viewer
@@ -32,11 +34,11 @@ CURVES = ("loss", "offset_loss", "prototype_perplexity")
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0, help="seed of the training and of all rooms")
-    parser.add_argument("--output", default="exp/quickstart", help="folder for everything")
-    parser.add_argument("--num-rooms", type=int, default=60, help="training rooms")
-    parser.add_argument("--num-val", type=int, default=16, help="unseen rooms to segment")
-    parser.add_argument("--epochs", type=int, help="passes over the rooms (default: the config's)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of the training and of all rooms")
+    parser.add_argument("--output", type=output_folder, default="exp/quickstart", help="folder for everything")
+    parser.add_argument("--num-rooms", type=at_least(1), default=60, help="training rooms")
+    parser.add_argument("--num-val", type=at_least(1), default=16, help="unseen rooms to segment")
+    parser.add_argument("--epochs", type=at_least(1), help="passes over the rooms (default: the config's)")
     return parser.parse_args()
 
 
@@ -125,9 +127,8 @@ def main():
 def write_results(args, scenes, metrics: dict, curves: dict) -> str | None:
     """Everything that is looked at; returns the path of the 3D page, None without plotly."""
     path = os.path.join(args.output, "metrics.json")
-    with open(f"{path}.tmp", "w") as stream:
-        json.dump(metrics, stream, indent=1)
-    os.replace(f"{path}.tmp", path)
+    with whole_file(path) as stream:
+        stream.write(json.dumps(metrics, indent=1).encode())
     shown_scenes = results(scenes[:4])
     image = instances_figure(shown_scenes, os.path.join(args.output, "instances.png"))
     viewer = None

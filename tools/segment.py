@@ -11,14 +11,17 @@ import argparse
 import os
 import sys
 import webbrowser
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from pointins_ext.datasets.readers import read_scan, write_ply
+from pointins_ext.datasets.readers import READERS, read_scan, write_ply
 from pointins_ext.datasets.scans import find_scans, prepare_scan
 from pointins_ext.errors import exit_on_user_error
+from pointins_ext.files import require_output_file, whole_file
+from pointins_ext.flags import at_least, positive
 from pointins_ext.inference import MIN_VOXELS, instance_centers, load_predictor
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
@@ -28,9 +31,11 @@ def arguments():
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
     parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
     parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
-    parser.add_argument("--grid-size", type=float, help="voxel of the scans in metres (default: as in training)")
-    parser.add_argument("--radius", type=float, help="joins predicted centres up to so many metres (default: 2 voxels)")
-    parser.add_argument("--min-points", type=int, default=MIN_VOXELS, help="smallest instance, in voxels")
+    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
+    parser.add_argument(
+        "--radius", type=positive, help="joins predicted centres up to so many metres (default: 2 voxels)"
+    )
+    parser.add_argument("--min-points", type=at_least(0), default=MIN_VOXELS, help="smallest instance, in voxels")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     parser.add_argument("--no-picture", action="store_true", help="skip the .png (needs no matplotlib then)")
     parser.add_argument("--view", action="store_true", help="write an .html with the scan in 3D; of one scan, open it")
@@ -38,37 +43,53 @@ def arguments():
 
 
 def jobs(source: str, output: str) -> list[tuple[str, Path]]:
-    """(scan, .ply to write) for one scan or every scan below a folder."""
+    """(scan, .ply to write) for one scan or every scan below a folder. ValueError for what would write over a scan."""
+    work = _targets(source, output)
+    scans = {os.path.abspath(scan) for scan, _ in work}
+    for _, target in work:
+        for path in (target, target.with_suffix(".npz")):
+            require_output_file(path)
+            if os.path.abspath(path) in scans:
+                raise ValueError(f"--output {output} would write over the scan {path}; give another place")
+    return work
+
+
+def _targets(source: str, output: str) -> list[tuple[str, Path]]:
     scans = find_scans(source)
     if not scans:
-        # a file of an unknown kind, or nothing at all: the reader's message says what is known
-        read_scan(source)
-        raise FileNotFoundError(f"{source}: no scans in this folder")
+        if not os.path.isdir(source):
+            read_scan(source)  # a file of an unknown kind, or nothing at all: the reader's message says what is known
+        raise FileNotFoundError(f"{source}: no scans in this folder; expected {' '.join(READERS)} or coord.npy")
     if scans == [source] or scans == [source.rstrip("/")]:
         target = Path(output)
         return [(scans[0], target if target.suffix == ".ply" else target / f"{Path(source).stem}.ply")]
     if Path(output).suffix == ".ply":
         raise ValueError(f"--output {output} is one file, but {source} holds {len(scans)} scans; give a folder")
-    return [(scan, Path(output) / Path(os.path.relpath(scan, source)).with_suffix(".ply")) for scan in scans]
+    names = [Path(os.path.relpath(scan, source)) for scan in scans]
+    count = Counter(name.with_suffix("") for name in names)
+    # a.ply and a.npz side by side keep their suffixes, else one would write over the other
+    names = [name if count[name.with_suffix("")] == 1 else name.with_name(f"{name.name}.ply") for name in names]
+    return [(scan, Path(output) / name.with_suffix(".ply")) for scan, name in zip(scans, names, strict=True)]
 
 
 def segment_scan(predictor, scan: str, target: Path, args) -> int:
     """Writes the results of one scan next to `target`; returns the number of instances."""
     source = read_scan(scan)
     scene = prepare_scan(source)
-    prediction = predictor(scene)
+    try:
+        prediction = predictor(scene)
+    except ValueError as error:
+        raise ValueError(f"{scan}: {error}") from error
     instance = prediction.instances(args.radius, args.min_points)
     offset = prediction.raw_offset().numpy()
     shift = scene["coord_shift"]
     coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
     color = instance_colors(instance)
-    target.parent.mkdir(parents=True, exist_ok=True)
     fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
     write_ply(target, coord, color, instance=instance, **fields)
     center = instance_centers(scene["coord"], instance) + shift
-    with open(f"{target}.tmp", "wb") as stream:
+    with whole_file(target.with_suffix(".npz")) as stream:
         np.savez_compressed(stream, instance=instance, center=center, offset=offset)
-    os.replace(f"{target}.tmp", target.with_suffix(".npz"))
     if not args.no_picture:
         images = [render_points(scene["coord"], c) for c in (scene["color"], color)]
         panel(images, ["Scan", f"{instance.max() + 1} instances"], 2, target.with_suffix(".png"))

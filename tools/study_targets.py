@@ -16,9 +16,11 @@ import torch
 from common import add_scene_arguments, load_scenes
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import OffsetField, offset_targets
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation import adjusted_rand_index
+from pointins_ext.flags import at_least, positive
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_mean
 
@@ -30,9 +32,9 @@ def arguments():
     parser.add_argument(
         "--prior", help="indoor, outdoor or a file (default: prior.json of the experiment, else indoor)"
     )
-    parser.add_argument("--num-clusters", type=int, nargs="+", default=[5], help="K of SCR, one or more")
-    parser.add_argument("--feature", nargs="+", default=["loss_stage"], help="loss_stage, balanced, concat")
-    parser.add_argument("--radius", type=float, nargs="+", default=[0.12], help="metres, scene of the network")
+    parser.add_argument("--num-clusters", type=at_least(1), nargs="+", default=[5], help="K of SCR, one or more")
+    parser.add_argument("--feature", nargs="+", default=["loss_stage"], choices=FEATURES, help="one or more")
+    parser.add_argument("--radius", type=positive, nargs="+", default=[0.12], help="metres, scene of the network")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     return parser.parse_args()
 

@@ -6,8 +6,9 @@ import torch
 
 from pointins_ext.ops import segment_count, segment_mean, segment_sum
 
-# Ridge towards the nearest rotation, metres: directions in which a view spreads by less than this turn with the others.
-RIDGE = 1e-3
+# Ridge towards the nearest rotation: directions in which a view spreads by less metres, or by a smaller share of its
+# whole spread (where its square would be lost beside it), turn with the others.
+RIDGE, RIDGE_SHARE = 1e-3, 1e-6
 
 
 class Affine(NamedTuple):
@@ -31,8 +32,9 @@ def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch
     scene, view = scene - scene_mean[group], view - view_mean[group]
 
     identity = torch.eye(3, dtype=scene.dtype, device=scene.device)
-    ridge = (RIDGE**2 * segment_count(group, num_groups).clamp_min(1))[:, None, None]
     gram = _outer_products(scene, scene, group, num_groups)
+    spread = gram.diagonal(dim1=1, dim2=2).sum(1)
+    ridge = (RIDGE**2 * segment_count(group, num_groups).clamp_min(1) + RIDGE_SHARE**2 * spread)[:, None, None]
     cross = _outer_products(view, scene, group, num_groups)
     # not towards the identity: a bare wall turned by 90 degrees would leave its normal parallel to the wall
     left, _, right = torch.linalg.svd(cross + ridge * identity)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from pointins_ext.files import whole_file
 from pointins_ext.ops import neighbour_components, neighbours, plane_points, segment_count, segment_max, segment_mean
 
 NUM_QUANTILES = 1025
@@ -82,12 +83,9 @@ class MagnitudePrior:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table as JSON, atomically."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
         content = {"unit": "metre", "source": self.source, "quantiles": [round(q, 6) for q in self.quantiles.tolist()]}
-        temporary.write_text(json.dumps(content))
-        os.replace(temporary, path)
+        with whole_file(path) as stream:
+            stream.write(json.dumps(content).encode())
 
 
 def magnitudes_from_instances(coord: torch.Tensor, instance: torch.Tensor) -> torch.Tensor:

@@ -34,12 +34,9 @@ class OffsetField:
 
     def border(self) -> torch.Tensor:
         """(N,) bool: voxels beside which another view of the scene goes on where their own view has ended."""
-        num_views = int(self.view.max()) + 1
         border = torch.zeros_like(self.valid)
-        for view in range(num_views):
+        for view in self.view.unique():
             own = self.view == view
-            if not own.any():
-                continue
             other = ~own & (self.scene == self.scene[own][0])
             border[own] = _beside_missing(self.coord[own], self.coord[other], self.voxel)
         return border

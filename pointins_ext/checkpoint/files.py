@@ -1,11 +1,13 @@
 """Checkpoint files: written in one piece, read without running code."""
 
 import codecs
-import contextlib
 import os
+import re
 
 import numpy as np
 import torch
+
+from pointins_ext.files import whole_file
 
 
 def _numpy_scalar(module):
@@ -30,15 +32,23 @@ torch.serialization.add_safe_globals(
 
 
 def save_checkpoint(state, path):
-    """Write `state` under a temporary name, then rename: a kill at any moment leaves the old file readable."""
-    temporary = f"{path}.tmp"
+    """Write `state` under a temporary name, then rename: a kill at any moment leaves the old file readable.
+
+    OSError that says so where the disk is full or the place is closed.
+    """
     try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
+        with whole_file(path, f"{path}.tmp") as stream:
+            torch.save(state, stream)
+    except (OSError, RuntimeError) as error:
+        # torch puts an error of its own on top of what the disk has said
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError) or reason.errno is None:
+            raise
+        kept = "the one that was there before is whole" if os.path.isfile(path) else "there is none yet"
+        advice = (
+            f"{reason.strerror}; checkpoint not written, {kept}: free some space or name another place, then resume"
+        )
+        raise OSError(reason.errno, advice, os.fspath(path)) from error
 
 
 def read_checkpoint(path):
@@ -47,21 +57,31 @@ def read_checkpoint(path):
     FileNotFoundError, or ValueError for a file that is truncated, holds other things than data, or has no weights.
     """
     if not os.path.isfile(path):
+        state = "is a folder" if os.path.isdir(path) else "not found"
         raise FileNotFoundError(
-            f"checkpoint {path} not found; expected a file such as exp/.../model/model_last.pth (in a config: or None)"
+            f"checkpoint {path} {state}; expected a file such as exp/.../model/model_last.pth (in a config: or None)"
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"cannot read checkpoint {path} ({os.path.getsize(path)} bytes): {str(error).partition('.')[0]}. It is "
-            "truncated or not a file of tensors; take another one, for example epoch_*.pth beside it"
+            f"cannot read checkpoint {path} ({os.path.getsize(path)} bytes): {_reason(error)}; take another one, for "
+            "example epoch_*.pth beside it"
         ) from error
     if isinstance(state, dict) and "state_dict" not in state and _all_tensors(state):
         state = dict(state_dict=state)
     if not isinstance(state, dict) or not _all_tensors(state.get("state_dict")):
         raise ValueError(f"checkpoint {path} has no 'state_dict' of tensors; found {_contents(state)}")
     return state
+
+
+def _reason(error):
+    """What is wrong with a file, from torch's error."""
+    code = re.search(r"GLOBAL (\S+)", str(error))
+    if code:
+        return f"it asks to run {code[1]}, which data never do, and was not read further"
+    text = str(error).partition(".")[0].partition("\n")[0]
+    return f"it is truncated or not a file of tensors ({text or type(error).__name__})"
 
 
 def _all_tensors(value):

@@ -11,6 +11,7 @@ import torch
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from pointins_ext.branch.prior import label_free_instances
+from pointins_ext.files import whole_file
 from pointins_ext.host import TRANSFORMS
 
 
@@ -138,8 +139,5 @@ def _outline(point):
 
 def _save(path, **arrays):
     """Atomically: workers that cluster the same scene at once each put a whole file in its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
+    with whole_file(path) as file:
         np.savez_compressed(file, **arrays)
-    os.replace(temporary, path)

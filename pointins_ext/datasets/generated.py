@@ -37,6 +37,8 @@ class GeneratedDataset(DefaultDataset):
     ):
         if num_scenes < 1:
             raise ValueError(f"num_scenes is {num_scenes}: {type(self).__name__} needs at least 1 scene")
+        if seed < 0:
+            raise ValueError(f"seed is {seed}: the scenes of {type(self).__name__} need one of at least 0")
         self.num_scenes, self.seed, self.knobs = num_scenes, seed, dict(knobs or {})
         self.scenes = None
         super().__init__(

@@ -4,10 +4,11 @@ A scene has coord (N, 3) float32, coord_shift (3,) float64 with `coord + coord_s
 where the file has them: color (N, 3) float32 0..255, normal (N, 3) unit, strength (N, 1), segment, instance (N,) int32.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
+
+from pointins_ext.files import whole_file
 
 MIN_POINTS = 10
 LARGE_COORDINATE = 1000.0  # float32 resolves 0.06 mm at 1 km, but only 0.5 m at a UTM northing
@@ -61,11 +62,13 @@ def check_scan(scene, source):
     """ValueError naming `source` where a scan has no use: shapes, unequal lengths, fewer than 10 points, NaN or Inf."""
     if "coord" not in scene:
         raise ValueError(f"{source}: no coordinates, found {sorted(scene)}; expected x y z, or an array named coord")
-    number = len(scene["coord"])
+    number = (*np.shape(scene["coord"]), 0)[0]
     for key in (key for key in KEYS if key in scene):
         shape, width = np.shape(scene[key]), WIDTH.get(key, 1)
         if shape[1:] != (width,) and not (width == 1 and len(shape) == 1):
             raise ValueError(f"{source}: {key} has shape {shape}, expected (N, {width})")
+        if np.asarray(scene[key]).dtype.kind not in "fiub":
+            raise ValueError(f"{source}: {key} holds {np.asarray(scene[key]).dtype}, expected numbers")
         if shape[0] != number:
             raise ValueError(
                 f"{source}: {key} has {shape[0]} rows, expected {number} as coord; write both from the same points"
@@ -103,24 +106,30 @@ def write_ply(path, coord, color=None, **scalar_fields):
     kinds = {"f8": "double", "f4": "float", "i4": "int", "u1": "uchar"}
     properties = "".join(f"property {kinds[value.dtype.str[1:]]} {name}\n" for name, value in columns.items())
     header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(coord)}\n{properties}end_header\n"
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
+    with whole_file(path) as file:
         file.write(header.encode() + table.tobytes())
-    os.replace(temporary, path)
+
+
+def _load(path):
+    """np.load, which takes every file that it does not know for a pickle."""
+    with open(path, "rb") as file:
+        if file.read(2) not in (b"PK", b"\x93N"):
+            raise ValueError("no file of NumPy arrays")
+    return np.load(path)
 
 
 def _read_folder(path):
     files = {file.stem: file for file in sorted(path.glob("*.npy"))}
-    return {key: np.load(files[key]) for key in KEYS if key in files}
+    return {key: _load(files[key]) for key in KEYS if key in files}
 
 
 def _read_npz(path):
-    with np.load(path) as arrays:
+    with _load(path) as arrays:
         return _from_fields(arrays)
 
 
 def _read_npy(path):
-    table = np.load(path)
+    table = _load(path)
     if table.ndim != 2 or table.shape[1] not in NPY_COLUMNS:
         raise ValueError(f"array of shape {table.shape}, expected (N, C) with C in {sorted(NPY_COLUMNS)}")
     keys = NPY_COLUMNS[table.shape[1]]
@@ -139,7 +148,10 @@ def _read_bin(path):
 
 def _read_ply(path):
     plyfile = _library("plyfile", "ply")
-    vertex = plyfile.PlyData.read(str(path))["vertex"]
+    elements = plyfile.PlyData.read(str(path))
+    if "vertex" not in elements:
+        raise ValueError(f"no element vertex, found {[element.name for element in elements]}")
+    vertex = elements["vertex"]
     return _from_fields({prop.name: vertex[prop.name] for prop in vertex.properties})
 
 

@@ -8,9 +8,14 @@ import os
 import numpy as np
 from addict import Dict
 
-from pointins_ext.embedded.config_file import import_modules, merge, read_file
+from pointins_ext.embedded.config_file import check_kind, import_modules, merge, read_file
+from pointins_ext.files import whole_file
 
 RESERVED = ("filename", "pretty_text")
+
+
+class MissingKey(AttributeError, KeyError):
+    """A key that a config lacks: an attribute to Python, something to add to its config to the user."""
 
 
 class ConfigDict(Dict):
@@ -23,7 +28,7 @@ class ConfigDict(Dict):
         try:
             return super().__getattr__(name)
         except KeyError:
-            raise AttributeError(f"the config has no key {name!r}; known are {sorted(map(str, self))}") from None
+            raise MissingKey(f"the config has no key {name!r}; known are {sorted(map(str, self))}") from None
 
 
 class Config:
@@ -79,10 +84,8 @@ class Config:
         """Write `pretty_text` to `file` in one piece, or return it."""
         if file is None:
             return self.pretty_text
-        temporary = f"{file}.{os.getpid()}.tmp"
-        with open(temporary, "w", encoding="utf-8") as stream:
-            stream.write(self.pretty_text)
-        os.replace(temporary, file)
+        with whole_file(file) as stream:
+            stream.write(self.pretty_text.encode())
 
     def __repr__(self):
         return f"Config (path: {self._filename}): {self._cfg_dict!r}"
@@ -183,6 +186,7 @@ def _set(node, keys, value, full_key):
 def _set_child(child, rest, value, full_key):
     if rest:
         return _set(child, rest, value, full_key)
+    check_kind(full_key, child, value)
     if isinstance(value, dict):
         base = {"": child} if isinstance(child, dict) else {}
         return ConfigDict(merge({"": value}, base, f"option {full_key!r}")[""])

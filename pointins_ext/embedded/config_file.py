@@ -10,6 +10,20 @@ import uuid
 from glob import glob
 
 BASE, DELETE = "_base_", "_delete_"
+KINDS = {
+    bool: "truth value",
+    (int, float): "number",
+    str: "text",
+    dict: "dict",
+    (list, tuple): "list",
+}  # bool is an int
+# kind of a config's value -> what an option may put there: a list for one value a group, a text for a list of one
+TAKES = {
+    "truth value": ("truth value", "number"),
+    "number": ("number", "truth value", "list"),
+    "dict": ("dict",),
+    "list": ("list", "text"),
+}
 
 
 def read_file(path, options, children=()):
@@ -19,8 +33,7 @@ def read_file(path, options, children=()):
         raise FileNotFoundError(f"config file {path} not found{_near_files(path)}")
     if path in children:
         raise ValueError(f"{children[-1]}: {BASE} leads back to {path}")
-    with open(path, encoding="utf-8") as stream:
-        text, placeholders = _substitute_text(stream.read(), path)
+    text, placeholders = _substitute_text(_text(path), path)
     tree, used = _execute(text, path, options)
     bases = tree.pop(BASE, [])
     base_tree = {}
@@ -32,6 +45,14 @@ def read_file(path, options, children=()):
         base_tree.update(parent)
         used |= parent_used
     return merge(_fill(tree, placeholders, base_tree, path), base_tree, path), used
+
+
+def _text(path):
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"config file {path} is no text: {error}") from error
 
 
 def _substitute_text(text, path):
@@ -65,6 +86,7 @@ def _execute(text, path, options):
     used = {name for name in names if name in options and names.count(name) == 1}
     for node, name in zip(literals, names, strict=True):
         if name in used:
+            check_kind(name, ast.literal_eval(node.value), options[name])
             node.value = ast.copy_location(ast.parse(repr(options[name]), mode="eval").body, node.value)
     namespace = {"__file__": path, "__name__": "config"}
     try:
@@ -97,6 +119,22 @@ def _line_of(error, path):
             lines.append(trace.tb_lineno)
         trace = trace.tb_next
     return lines[-1] if lines else "?"
+
+
+def check_kind(option, old, new):
+    """ValueError where an option puts something of another kind in the place of a config's value `old`; None may."""
+    kind = _kind(old)
+    if new is not None and _kind(new) not in TAKES.get(kind, (_kind(new),)):
+        raise ValueError(f"option {option!r}: found {new!r}, expected a {kind} as the config's {_short(old)}")
+
+
+def _kind(value):
+    return next((name for types, name in KINDS.items() if isinstance(value, types)), None)
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) < 60 else f"{text[:60]}..."
 
 
 def _fill(value, placeholders, base_tree, path):

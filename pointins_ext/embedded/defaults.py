@@ -9,6 +9,8 @@ from pointins_ext.embedded import comm
 from pointins_ext.embedded.config import Config, DictAction
 from pointins_ext.embedded.config_file import import_modules
 from pointins_ext.embedded.env import get_random_seed, set_seed
+from pointins_ext.files import require_output_folder
+from pointins_ext.flags import at_least
 
 RUNTIME = dict(
     weight=None,  # path of a checkpoint
@@ -42,35 +44,58 @@ RUNTIME = dict(
 )
 
 
+# lowest value of the run-time keys that count something
+LOWEST = dict(
+    epoch=1, eval_epoch=1, batch_size=1, batch_size_val=1, gradient_accumulation_steps=1, num_worker=0, seed=-(2**63)
+)
+
+
 def default_argument_parser(epilog=None):
     """Command line of a run, as Pointcept's."""
     parser = argparse.ArgumentParser(epilog=epilog, allow_abbrev=False)
     parser.add_argument("--config-file", required=True, metavar="FILE", help="config file")
-    parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine")
-    parser.add_argument("--num-machines", type=int, default=1)
-    parser.add_argument("--machine-rank", type=int, default=0, help="index of this machine")
+    parser.add_argument("--num-gpus", type=at_least(0), default=1, help="processes on this machine")
+    parser.add_argument("--num-machines", type=at_least(1), default=1)
+    parser.add_argument("--machine-rank", type=at_least(0), default=0, help="index of this machine")
     parser.add_argument("--dist-url", default="auto", help="address of machine 0, tcp://HOST:PORT")
     parser.add_argument("--options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="config overrides")
     return parser
 
 
 def default_config_parser(file_path, options):
-    """Config of a run from its file and `--options`; writes save_path/config.py unless it resumes."""
+    """Config of a run from its file and `--options`; the trainer writes it to save_path/config.py.
+
+    ValueError for run-time keys that make no sense, and for a save_path that cannot be written to.
+    """
     cfg = Config.fromfile(file_path, options, defaults=RUNTIME)
     if cfg.seed is None:
         cfg.seed = get_random_seed()
-    cfg.eval_epoch = cfg.eval_epoch or cfg.epoch
+    cfg.eval_epoch = cfg.epoch if cfg.eval_epoch is None else cfg.eval_epoch
+    check_runtime(cfg, file_path)
     if cfg.epoch % cfg.eval_epoch:
         raise ValueError(f"{file_path}: epoch = {cfg.epoch} must be a multiple of eval_epoch = {cfg.eval_epoch}")
-    if "train" not in cfg.get("data", {}):
+    if not isinstance(cfg.get("data", {}).get("train"), dict):
         raise KeyError(f"{file_path}: data = dict(train=dict(type=...)) is missing")
     cfg.data.train.loop = cfg.epoch // cfg.eval_epoch
     if cfg.resume and not cfg.weight:
         cfg.weight = os.path.join(cfg.save_path, "model", "model_last.pth")
-    os.makedirs(os.path.join(cfg.save_path, "model"), exist_ok=True)
-    if not cfg.resume and os.environ.get("RANK", "0") == "0":
-        cfg.dump(os.path.join(cfg.save_path, "config.py"))
+    require_output_folder(cfg.save_path)
     return cfg
+
+
+def check_runtime(cfg, source):
+    """ValueError that names `source` and the first of the run-time keys whose value makes no sense."""
+    for key, low in LOWEST.items():
+        value = cfg[key]
+        if not (type(value) is int and value >= low) and not (
+            value is None and key in ("num_worker", "batch_size_val")
+        ):
+            raise ValueError(f"{source}: {key} = {value!r}, expected a whole number of at least {low}")
+    if cfg.clip_grad is not None and not (isinstance(cfg.clip_grad, (int, float)) and cfg.clip_grad > 0):
+        raise ValueError(f"{source}: clip_grad = {cfg.clip_grad!r}, expected a number above 0, or None")
+    for key, kind in dict(data=dict, hooks=list).items():
+        if key in cfg and not isinstance(cfg[key], kind):
+            raise ValueError(f"{source}: {key} = {cfg[key]!r}, expected a {kind.__name__}")
 
 
 def default_setup(cfg):

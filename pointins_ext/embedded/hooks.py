@@ -15,6 +15,7 @@ from pointins_ext.embedded.env import get_rng_state
 from pointins_ext.embedded.logger import FILE_ONLY
 from pointins_ext.embedded.registry import HOOKS
 from pointins_ext.embedded.scheduler import CosineScheduler
+from pointins_ext.files import whole_file
 
 
 class HookBase:
@@ -108,8 +109,8 @@ class CheckpointSaver(HookBase):
 
 
 def _copy(source, target):
-    shutil.copyfile(source, f"{target}.tmp")
-    os.replace(f"{target}.tmp", target)
+    with open(source, "rb") as content, whole_file(target, f"{target}.tmp") as stream:
+        shutil.copyfileobj(content, stream)
 
 
 @HOOKS.register_module()

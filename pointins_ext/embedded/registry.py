@@ -92,6 +92,10 @@ def _check_keys(label, cls, args):
     missing = sorted(required - args.keys())
     if missing:
         raise ValueError(f"{label}: missing key {', '.join(map(repr, missing))}; found {sorted(args)}")
+    for p in parameters:
+        number = isinstance(p.default, (int, float)) and not isinstance(p.default, bool)
+        if number and isinstance(args.get(p.name), (str, dict)):
+            raise ValueError(f"{label}: {p.name} = {args[p.name]!r}, expected a number as its default {p.default}")
     unknown = sorted(args.keys() - set(named))
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         close = difflib.get_close_matches(unknown[0], named, n=2)

@@ -96,5 +96,7 @@ class Point(Dict):
             return 0
         low, high = torch.stack(self.grid_coord.aminmax()).tolist()
         if low < 0:
-            raise ValueError(f"grid_coord has a negative or non-finite entry ({low}); check coord for NaN")
+            raise ValueError(
+                f"grid_coord has a negative or non-finite entry ({low}); check coord for NaN and outlying points"
+            )
         return high + 1

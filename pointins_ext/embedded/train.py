@@ -4,7 +4,7 @@ import math
 import os
 import traceback
 import weakref
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch.utils.data import DataLoader
@@ -17,7 +17,7 @@ from pointins_ext.embedded.dataset import point_collate_fn
 from pointins_ext.embedded.defaults import create_ddp_model
 from pointins_ext.embedded.env import seed_worker, set_rng_state
 from pointins_ext.embedded.events import EventStorage
-from pointins_ext.embedded.logger import FILE_ONLY, get_root_logger
+from pointins_ext.embedded.logger import FILE_ONLY, begin_log, get_root_logger
 from pointins_ext.embedded.optimizer import build_optimizer
 from pointins_ext.embedded.registry import HOOKS, TRAINERS, build_dataset, build_model
 from pointins_ext.embedded.scheduler import build_scheduler
@@ -28,13 +28,14 @@ from pointins_ext.errors import require_scenes
 class TrainerBase:
     """Epochs, steps and hooks; a subclass gives `run_step` and the loaders."""
 
+    writer = None
+
     def __init__(self):
         self.hooks = []
         self.model = None
         self.epoch = self.start_epoch = self.max_epoch = 0
         self.comm_info = {}
         self.storage = EventStorage()
-        self.writer = None
         self.train_loader = ()
 
     def register_hooks(self, hooks):
@@ -98,7 +99,6 @@ class Trainer(TrainingStep, TrainerBase):
         self.logger.info(f"Save path: {cfg.save_path}, device: {self.device}, processes: {comm.get_world_size()}")
         self.logger.info(f"Config:\n{cfg.pretty_text}", extra=FILE_ONLY)
         self.model = self.build_model()
-        self.writer = SummaryWriter(cfg.save_path) if comm.is_main_process() else None
         self.train_loader = self.build_train_loader()
         self.val_loader = self.build_val_loader()
         self.optimizer = build_optimizer(cfg.optimizer, self.model, cfg.param_dicts)
@@ -115,10 +115,22 @@ class Trainer(TrainingStep, TrainerBase):
             self.logger.error(traceback.format_exc(), extra=FILE_ONLY)
             raise
 
+    @cached_property
+    def writer(self):
+        """TensorBoard's, made when it is first needed; None in other processes than the main one."""
+        return SummaryWriter(self.cfg.save_path) if comm.is_main_process() else None
+
     def before_train(self):
         super().before_train()
+        self.begin()
         if self.resumed_rng is not None:  # last, because building and hooks draw random numbers too
             set_rng_state(self.resumed_rng)
+
+    def begin(self):
+        """Write config.py and train.log, now that nothing is left that could keep the run from starting."""
+        if comm.is_main_process() and not self.cfg.resume:
+            self.cfg.dump(os.path.join(self.cfg.save_path, "config.py"))
+        begin_log()
 
     def before_epoch(self):
         if isinstance(self.train_loader.sampler, DistributedSampler):
@@ -204,6 +216,12 @@ class Trainer(TrainingStep, TrainerBase):
         )
 
     def build_scheduler(self):
-        steps = len(self.train_loader) * self.cfg.eval_epoch // self.cfg.gradient_accumulation_steps
+        batches = len(self.train_loader) * self.cfg.eval_epoch
+        steps = batches // self.cfg.gradient_accumulation_steps
+        if steps < 1:
+            raise ValueError(
+                f"gradient_accumulation_steps = {self.cfg.gradient_accumulation_steps}, but the whole run has "
+                f"{batches} batches: it would never step"
+            )
         self.cfg.scheduler.total_steps = steps
         return build_scheduler(self.cfg.scheduler, self.optimizer)

@@ -78,6 +78,8 @@ class GridSample:
     ):
         if mode not in ("train", "test"):
             raise ValueError(f"GridSample: mode is {mode!r}, expected 'train' or 'test'")
+        if not grid_size > 0:
+            raise ValueError(f"GridSample: grid_size is {grid_size}, expected metres above 0")
         self.grid_size = grid_size
         self.hash = fnv_hash if hash_type == "fnv" else ravel_hash
         self.mode = mode

@@ -5,9 +5,10 @@ import io
 import json
 import math
 import os
-from contextlib import contextmanager
 
 import numpy as np
+
+from pointins_ext.files import whole_file
 
 # the metrics as they are written, in the log and in TensorBoard as in Pointcept's
 TITLES = dict(
@@ -83,20 +84,6 @@ def save_prediction(folder, name, prediction):
     path = os.path.join(folder, "result", f"{name.replace(os.sep, '_')}.npz")
     with whole_file(path) as stream:
         np.savez_compressed(stream, **prediction)
-
-
-@contextmanager
-def whole_file(path):
-    """A binary stream that becomes the file `path`, in a folder that is made, once everything is written."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as stream:
-            yield stream
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def _percent(value):

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from pointins_ext.evaluation.results import whole_file
+from pointins_ext.files import whole_file
 
 # Tester -> task, and the arrays that it keeps of each scan
 TASKS = dict(SemanticTester="semantic", InstanceTester="instance", PanSegTester="panoptic")

@@ -33,6 +33,7 @@ NAMES = [
     "SemanticKITTIDataset",
     "Trainer",
     "batch2offset",
+    "begin_log",
     "build_criteria",
     "build_dataset",
     "build_model",

@@ -8,7 +8,7 @@ from pointins_ext.embedded.dataset_outdoor import NuScenesDataset, SemanticKITTI
 from pointins_ext.embedded.defaults import default_argument_parser, default_config_parser, default_setup
 from pointins_ext.embedded.hooks import HookBase
 from pointins_ext.embedded.launch import launch
-from pointins_ext.embedded.logger import get_root_logger
+from pointins_ext.embedded.logger import begin_log, get_root_logger
 from pointins_ext.embedded.losses import build_criteria
 from pointins_ext.embedded.modules import PointModel, PointModule
 from pointins_ext.embedded.registry import (

@@ -31,6 +31,10 @@ from pointins_ext.host import pointcept_trainer
 from pointins_ext.host.pointcept_config import default_config_parser
 
 
+def begin_log():
+    """Pointcept writes its logs from the first line on."""
+
+
 def launch(main_func, num_gpus_per_machine, *args, **kwargs):
     """Our launcher (torchrun, gloo without a GPU) with the process group that Pointcept's `comm` expects."""
     _launch(partial(_with_local_group, main_func, num_gpus_per_machine), num_gpus_per_machine, *args, **kwargs)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointins_ext.evaluation.results import whole_file
+from pointins_ext.files import whole_file
 
 from .curve import curve_svg, number_text
 

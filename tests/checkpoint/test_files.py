@@ -1,9 +1,17 @@
+import ast
+import os
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from pointins_ext.checkpoint import read_checkpoint, save_checkpoint
+from pointins_ext.embedded import plain_pickle
+
+ROOT = Path(__file__).parents[2]
 
 
 class Unwritable:
@@ -50,10 +58,61 @@ def test_files_that_are_no_checkpoint(tmp_path, content, message):
         read_checkpoint(tmp_path / "foreign.pth")
 
 
+class Evil:
+    """A pickle that makes a folder when it is read with code allowed."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+@pytest.mark.parametrize("where", ["state_dict", "config", "rng"])
+def test_code_in_a_checkpoint_is_not_run(where, new_format, tmp_path):
+    path, trace = tmp_path / "evil.pth", tmp_path / "executed"
+    content = dict(state_dict=dict(w=torch.ones(1))) | {where: dict(x=Evil(trace))}
+    torch.save(content, path, _use_new_zipfile_serialization=new_format)
+    with pytest.raises(ValueError, match="evil.pth .*it asks to run (posix|nt).mkdir"):
+        read_checkpoint(path)
+    assert not trace.exists()
+    torch.load(path, weights_only=False)
+    assert trace.exists()  # the trap works
+
+
+def test_code_in_a_pickle_of_data_is_not_run(tmp_path):
+    evil = dict(x=Evil(tmp_path / "executed"))
+    torch.save(evil, tmp_path / "evil.pth", _use_new_zipfile_serialization=False)
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(evil))
+    with pytest.raises(ValueError, match="evil.pkl cannot be read as a pickle of plain data: it holds a posix.mkdir"):
+        plain_pickle.read(tmp_path / "evil.pkl")
+    with pytest.raises(pickle.UnpicklingError, match="it holds a posix.mkdir; only plain data"):
+        torch.load(tmp_path / "evil.pth", pickle_module=plain_pickle, weights_only=False)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_nothing_is_read_with_code_allowed():
+    """Every torch.load says weights_only=True or reads by our pickle of plain data; no other pickle is read."""
+    seen = 0
+    for path in [*(ROOT / "pointins_ext").rglob("*.py"), *(ROOT / "tools").glob("*.py")]:
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        for call in calls:
+            name = ast.unparse(call.func)
+            options = {option.arg: ast.unparse(option.value) for option in call.keywords}
+            assert options.get("allow_pickle", "False") == "False", path
+            assert name not in ("pickle.load", "pickle.loads", "torch.hub.load", "torch.jit.load", "dill.load"), path
+            if name == "torch.load":
+                seen += 1
+                safe = options.get("weights_only") == "True" or options.get("pickle_module") == "plain_pickle"
+                assert safe, f"{path}, line {call.lineno}"
+    assert seen >= 3
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.pth not found"):
         read_checkpoint(tmp_path / "none.pth")
-    with pytest.raises(FileNotFoundError, match="not found"):
+    with pytest.raises(FileNotFoundError, match="is a folder"):
         read_checkpoint(tmp_path)
 
 

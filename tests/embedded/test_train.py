@@ -1,4 +1,5 @@
 import io
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -75,14 +76,16 @@ def test_float16_scales_and_trains(build_trainer):
     assert trainer.scaler is not None and torch.isfinite(weights(trainer)).all()
 
 
-def test_a_loss_that_is_not_finite_names_entry_and_scenes(build_trainer):
+def test_a_loss_that_is_not_finite_names_entry_and_scenes(build_trainer, tmp_path):
     trainer = build_trainer(data__train__bad_scene=3)
     with pytest.raises(FloatingPointError, match="first bad entry of the result is 'half' = nan, scenes .*scene3"):
         trainer.train()
     assert torch.isfinite(weights(trainer)).all()
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert re.search(r"FloatingPointError: epoch 1, step \d: the loss is not finite; .* scenes .*'scene3'", log)
 
 
-def test_a_loss_that_is_not_finite_is_skipped_where_asked(build_trainer):
+def test_a_loss_that_is_not_finite_is_skipped_where_asked(build_trainer, tmp_path):
     trainer = build_trainer(data__train__bad_scene=3, skip_nonfinite=True, epoch=2, data__train__noise=0.0)
     updates, warnings = [], []
     trainer.optimizer.register_step_post_hook(lambda *_: updates.append(1))
@@ -93,6 +96,8 @@ def test_a_loss_that_is_not_finite_is_skipped_where_asked(build_trainer):
     assert torch.isfinite(weights(trainer)).all()
     assert len(warnings) == trainer.skipped and all("scene3" in line for line in warnings)
     assert "the 2. of this run" in warnings[-1]
+    counted = EventAccumulator(str(tmp_path / "run")).Reload().Scalars("params/skipped_steps")
+    assert [event.value for event in counted] == [1, 2]
 
 
 def test_progress_bar(build_trainer, monkeypatch):
@@ -140,7 +145,7 @@ def test_resume_needs_a_checkpoint_of_a_run(build_trainer, tmp_path):
     "options, error, match",
     [
         (dict(epoch=5, eval_epoch=2), ValueError, "multiple of eval_epoch"),
-        (dict(batch_size=0), ValueError, "batch_size = 0 must be a multiple"),
+        (dict(batch_size=0), ValueError, "batch_size = 0, expected a whole number of at least 1"),
         (dict(data__train__num_scenes=0), ValueError, "TinyScenes holds no scene"),
         (dict(evaluate=True), KeyError, "data = dict.val="),
         (dict(model__type="TinyModle"), KeyError, "did you mean 'TinyModel'"),

@@ -156,7 +156,7 @@ def test_no_weight_is_said():
         (dict(DOWNSTREAM, strict=True), {}, ValueError, "missing .'seg_head.weight', 'seg_head.bias'"),
         (dict(DOWNSTREAM, weight="none.pth"), {}, FileNotFoundError, "none.pth not found"),
         (dict(DOWNSTREAM, weight="cut.pth"), {}, ValueError, "cut.pth .*truncated"),
-        (dict(DOWNSTREAM, weight="code.pth"), {}, ValueError, "code.pth .*not a file of tensors"),
+        (dict(DOWNSTREAM, weight="code.pth"), {}, ValueError, "code.pth .*it asks to run"),
         (dict(DOWNSTREAM, weight="resnet.pth"), {}, ValueError, "another model, with 'layer0.weight'"),
         (dict(min_match=90), {}, ValueError, "min_match is a share .* found 90"),
     ],

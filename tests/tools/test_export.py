@@ -167,9 +167,12 @@ def test_the_checkpoints_own_config_and_the_one_on_the_command_line(model, tmp_p
         (["--weight", "resnet.pth", "--config", "good.py"], "names like 'layer0.weight'"),
         (["--weight", "scaled.pth", "--config", "scaled.py", "--layout", "torch-pointcloud"], "no .'layer_scale': 0.1"),
         (["--weight", "bare.pth", "--config", "good.py", "--layout", "onnx"], "invalid choice: 'onnx'"),
-        (["--weight", "bare.pth", "--config", "good.py", "--out", "folder"], "--out folder is a folder"),
+        (["--weight", "bare.pth", "--config", "good.py", "--out", "folder"], "--out: folder is a folder"),
         (["--weight", "bare.pth", "--config", "good.py", "--out", "bare.pth"], "is the checkpoint itself"),
-        (["--weight", "bare.pth", "--config", "good.py", "--out", "good.py/out.pth"], "cannot write good.py/out.pth"),
+        (
+            ["--weight", "bare.pth", "--config", "good.py", "--out", "good.py/out.pth"],
+            "good.py/out.pth cannot be written: .*good.py is a file",
+        ),
     ],
 )
 def test_bad_input_ends_in_one_line_and_leaves_nothing(

@@ -1,0 +1,49 @@
+"""Types of command-line flags: a value that makes no sense ends in argparse's one line, before any work is done."""
+
+import argparse
+import math
+
+from pointins_ext import files
+
+
+def at_least(low, kind=int):
+    """Type of a number from `low` on, whole unless `kind` is float."""
+    return _number(kind, lambda value: value >= low, f"a {_NAMES[kind]} of at least {low}")
+
+
+def positive(text):
+    """Type of a number above 0, such as metres."""
+    return _number(float, lambda value: value > 0, "a number above 0")(text)
+
+
+def output_file(text):
+    """Type of a file to write."""
+    return _checked(files.require_output_file, text)
+
+
+def output_folder(text):
+    """Type of a folder to write to, which need not exist."""
+    return _checked(files.require_output_folder, text)
+
+
+_NAMES = {int: "whole number", float: "number"}
+
+
+def _number(kind, accepts, expected):
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and accepts(value)):
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
+        return value
+
+    return parse
+
+
+def _checked(check, text):
+    try:
+        return check(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
