@@ -27,6 +27,12 @@ def whole_file(path, temporary=None):
             os.remove(temporary)
 
 
+def write_text(path, text):
+    """`text` as the file `path`, whole or not at all; see `whole_file`."""
+    with whole_file(path) as stream:
+        stream.write(text.encode())
+
+
 def require_output_file(path):
     """`path`, unchanged. ValueError where no file can be written: a folder, or below a file or a closed folder."""
     if os.path.isdir(path):

@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 from pointins_ext.flags import output_file, positive
 
 ROOT = Path(__file__).parents[1]
@@ -89,8 +89,7 @@ def main():
         epochs = log.read_text().count("Train result")
     growth, error = slope(samples)
     if args.json:
-        with whole_file(args.json) as stream:
-            stream.write(json.dumps(dict(samples=samples, slope=growth, error=error, limit=args.limit)).encode())
+        write_text(args.json, json.dumps(dict(samples=samples, slope=growth, error=error, limit=args.limit)))
     print(
         f"{samples[0][1]:.0f} MiB at the start, {samples[-1][1]:.0f} MiB at the end of {epochs} passes over the rooms"
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pointins_ext
 from pointins_ext import run
+from pointins_ext.datasets.rooms import generate_room
 from pointins_ext.host import default_config_parser
 
 folder = Path(pointins_ext.__file__).parent
@@ -24,7 +25,7 @@ options = dict(save_path="run", num_rooms=2, epoch=1, eval_epoch=1, num_worker=0
 cfg = default_config_parser(str(pointins_ext.CONFIGS / "pointins/pretrain-dos-rooms.py"), options)
 cfg.model.offset_warmup_steps = 0
 run.train(cfg)
-room = __import__("pointins_ext.datasets.rooms", fromlist="rooms").generate_room(3)
+room = generate_room(3)
 instance, center = pointins_ext.segment(room["coord"], room["color"], weight="run/model/model_last.pth")
 assert len(instance) == len(room["coord"]) and center.shape[1] == 3
 print("works")

@@ -28,7 +28,7 @@ from common import read_curves
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_folder, positive
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -230,8 +230,7 @@ class Run:
             log = self.folder / f"{self.stage}.log"
             tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise RuntimeError(f"{self.folder.name}: {self.stage} failed, see {log}: {' '.join(tail)}")
-        with whole_file(self.folder / f"{self.stage}.done") as stream:
-            stream.write(str(round(time.perf_counter() - self.begin)).encode())
+        write_text(self.folder / f"{self.stage}.done", str(round(time.perf_counter() - self.begin)))
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -415,11 +414,6 @@ def take(args) -> None:
         target = Run(args, row["arm"], row["seed"], row["steps"]).row
         if not target.is_file():
             write_text(target, json.dumps(row, indent=1))
-
-
-def write_text(path: Path, text: str) -> None:
-    with whole_file(path) as stream:
-        stream.write(text.encode())
 
 
 def main():

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 from pointins_ext.visualization.figure import save_figure
 
 # column of a row -> title; absent where a data set has no such score
@@ -219,7 +219,6 @@ def write_report(folder: Path, rows: list[dict], arms: dict[str, str]) -> None:
         files["curve.md"] = curve_table(rows, arms)
         curve_figure(rows, arms, folder / "curve.png")
     for name, lines in files.items():
-        with whole_file(folder / name) as stream:
-            stream.write(lines.encode())
+        write_text(folder / name, lines)
     scores_figure(most, arms, folder / "scores.png")
     monitor_figure(most, arms, folder / "monitor.png")

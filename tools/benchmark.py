@@ -26,7 +26,7 @@ from benchmark_cases import CASES, Skip
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_file
 
 RECORD = Path(__file__).with_name("benchmarks.json")
@@ -186,8 +186,7 @@ def record(path: str, key: str, rows: dict, about: dict) -> None:
     known = recorded(path)
     cases = known.get(key, {}).get("cases", {}) | rows
     known[key] = dict(machine=about, cases={name: cases[name] for name in CASES if name in cases})
-    with whole_file(path) as stream:
-        stream.write((json.dumps(known, indent=1) + "\n").encode())
+    write_text(path, json.dumps(known, indent=1) + "\n")
 
 
 def main():

@@ -23,7 +23,7 @@ from pointins_ext.evaluation.label_free import (
     hdbscan_instances,
     kmeans_instances,
 )
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_file
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, load_predictor
@@ -100,8 +100,7 @@ def main():
     print("\noffsets on objects: " + ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))
     if args.json:
         content = dict(unsupervised=raw, unsupervised_planes_off=planes_off, offsets=accuracy)
-        with whole_file(args.json) as stream:
-            stream.write(json.dumps(content, indent=1).encode())
+        write_text(args.json, json.dumps(content, indent=1))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from evaluate_label_free import evaluate, render_table
 from pointins_ext import host
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_folder
 from pointins_ext.inference import load_predictor
 from pointins_ext.run import train
@@ -127,8 +127,7 @@ def main():
 def write_results(args, scenes, metrics: dict, curves: dict) -> str | None:
     """Everything that is looked at; returns the path of the 3D page, None without plotly."""
     path = os.path.join(args.output, "metrics.json")
-    with whole_file(path) as stream:
-        stream.write(json.dumps(metrics, indent=1).encode())
+    write_text(path, json.dumps(metrics, indent=1))
     shown_scenes = results(scenes[:4])
     image = instances_figure(shown_scenes, os.path.join(args.output, "instances.png"))
     viewer = None

@@ -31,10 +31,11 @@ def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch
     view_mean = segment_mean(view, group, num_groups)
     scene, view = scene - scene_mean[group], view - view_mean[group]
 
+    count = segment_count(group, num_groups).clamp_min(1)
     identity = torch.eye(3, dtype=scene.dtype, device=scene.device)
     gram = _outer_products(scene, scene, group, num_groups)
     spread = gram.diagonal(dim1=1, dim2=2).sum(1)
-    ridge = (RIDGE**2 * segment_count(group, num_groups).clamp_min(1) + RIDGE_SHARE**2 * spread)[:, None, None]
+    ridge = (RIDGE**2 * count + RIDGE_SHARE**2 * spread)[:, None, None]
     cross = _outer_products(view, scene, group, num_groups)
     # not towards the identity: a bare wall turned by 90 degrees would leave its normal parallel to the wall
     left, _, right = torch.linalg.svd(cross + ridge * identity)
@@ -46,7 +47,7 @@ def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch
     misfit = misfit + segment_sum(view.square().sum(1), group, num_groups)
     matrix = torch.linalg.pinv(to_view)
     shift = scene_mean - torch.einsum("gij,gj->gi", matrix, view_mean)
-    residual = (misfit / segment_count(group, num_groups).clamp_min(1)).clamp_min(0).sqrt()
+    residual = (misfit / count).clamp_min(0).sqrt()
     return Affine(matrix.float(), shift.float(), residual.float())
 
 

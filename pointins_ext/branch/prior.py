@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 from pointins_ext.ops import neighbour_components, neighbours, plane_points, segment_count, segment_max, segment_mean
 
 NUM_QUANTILES = 1025
@@ -84,8 +84,7 @@ class MagnitudePrior:
     def save(self, path: str | os.PathLike) -> None:
         """Write the table as JSON, atomically."""
         content = {"unit": "metre", "source": self.source, "quantiles": [round(q, 6) for q in self.quantiles.tolist()]}
-        with whole_file(path) as stream:
-            stream.write(json.dumps(content).encode())
+        write_text(path, json.dumps(content))
 
 
 def magnitudes_from_instances(coord: torch.Tensor, instance: torch.Tensor) -> torch.Tensor:

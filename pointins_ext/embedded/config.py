@@ -9,7 +9,7 @@ import numpy as np
 from addict import Dict
 
 from pointins_ext.embedded.config_file import check_kind, import_modules, merge, read_file
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 
 RESERVED = ("filename", "pretty_text")
 
@@ -84,8 +84,7 @@ class Config:
         """Write `pretty_text` to `file` in one piece, or return it."""
         if file is None:
             return self.pretty_text
-        with whole_file(file) as stream:
-            stream.write(self.pretty_text.encode())
+        write_text(file, self.pretty_text)
 
     def __repr__(self):
         return f"Config (path: {self._filename}): {self._cfg_dict!r}"

@@ -87,9 +87,9 @@ def check_runtime(cfg, source):
     """ValueError that names `source` and the first of the run-time keys whose value makes no sense."""
     for key, low in LOWEST.items():
         value = cfg[key]
-        if not (type(value) is int and value >= low) and not (
-            value is None and key in ("num_worker", "batch_size_val")
-        ):
+        if value is None and key in ("num_worker", "batch_size_val"):
+            continue
+        if type(value) is not int or value < low:
             raise ValueError(f"{source}: {key} = {value!r}, expected a whole number of at least {low}")
     if cfg.clip_grad is not None and not (isinstance(cfg.clip_grad, (int, float)) and cfg.clip_grad > 0):
         raise ValueError(f"{source}: clip_grad = {cfg.clip_grad!r}, expected a number above 0, or None")

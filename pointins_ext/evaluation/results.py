@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from pointins_ext.files import whole_file
+from pointins_ext.files import whole_file, write_text
 
 # the metrics as they are written, in the log and in TensorBoard as in Pointcept's
 TITLES = dict(
@@ -75,8 +75,7 @@ def save(folder, task, result, names, ignored=(), **about):
         writer.writerow([name, *map(_or_none, row.values())])
     folder = os.path.join(folder, "results")
     for extension, lines in (("json", json.dumps(content, indent=1)), ("csv", text.getvalue())):
-        with whole_file(os.path.join(folder, f"{task}.{extension}")) as stream:
-            stream.write(lines.encode())
+        write_text(os.path.join(folder, f"{task}.{extension}"), lines)
 
 
 def save_prediction(folder, name, prediction):

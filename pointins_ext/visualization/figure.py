@@ -1,9 +1,10 @@
 """Figures of rendered scenes, written as PNG through matplotlib's off-screen canvas."""
 
-import os
 from pathlib import Path
 
 import numpy as np
+
+from pointins_ext.files import whole_file
 
 from .render import Camera, instance_colors, match_colors, render_points, visible_points
 
@@ -116,8 +117,6 @@ def _grid(rows, columns, shape):
 def save_figure(figure, path):
     """Writes a matplotlib figure as PNG, whole or not at all; returns the path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.png")
-    figure.savefig(partial, format="png", facecolor="white")
-    os.replace(partial, path)
+    with whole_file(path) as stream:
+        figure.savefig(stream, format="png", facecolor="white")
     return path

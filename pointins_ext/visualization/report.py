@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointins_ext.files import whole_file
+from pointins_ext.files import write_text
 
 from .curve import curve_svg, number_text
 
@@ -64,8 +64,7 @@ def write_page(path, title, body, style=""):
         f"<body>\n{body}\n</body></html>\n"
     )
     path = Path(path)
-    with whole_file(path.absolute()) as stream:
-        stream.write(page.encode())
+    write_text(path, page)
     return path
 
 
