@@ -436,7 +436,7 @@ def main():
     if table.is_file():
         print(table.read_text(encoding="utf-8"))
     if failed:
-        raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed; the same command tries them again")
+        sys.exit(f"error: {len(failed)} of {len(runs)} runs failed; the same command tries them again")
 
 
 if __name__ == "__main__":

@@ -190,6 +190,18 @@ def test_unusable_requests_are_named(flags, error, message, monkeypatch):
         ablate.arguments()
 
 
+def test_failed_runs_end_in_a_line(tmp_path, monkeypatch):
+    flags = ["--suite", "layout", "--data", "rooms", "--arms", "none", "--output", str(tmp_path)]
+
+    def broken(run):
+        raise RuntimeError(f"{run.folder.name}: pretrain failed")
+
+    monkeypatch.setattr(sys, "argv", ["ablate.py", *flags])
+    monkeypatch.setattr(ablate.Run, "advance", broken)
+    with pytest.raises(SystemExit, match="^error: 3 of 3 runs failed; the same command tries them again$"):
+        ablate.main()
+
+
 def test_share_of_a_log(tmp_path):
     log = tmp_path / "train.log"
     assert ablate.trained_share(log) == 0.0
