@@ -1,6 +1,6 @@
 """Every command of README is run as it stands there, on tiny data and with few steps, in README's order.
 
-    python -m pytest -m slow tests/test_readme_commands.py
+    POINTCEPT_ROOT=... python -m pytest -m slow tests/test_readme_commands.py
 
 Placeholders get names, `SHORT` adds overrides at the end; nothing else of a command changes. That none is left out is
 tested in every run.
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from pointins_ext.datasets.readers import write_ply
+from pointins_ext.host.locate import pointcept_root
 from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
 
 ROOT = Path(__file__).parents[1]
@@ -59,8 +60,8 @@ SHORT = {
     r"python tools/ablate.py .*": None,  # tests/tools/test_ablate.py, on a tiny setting
     r"python tools/benchmark.py .*": None,  # tests/tools/test_benchmark.py, its quick form
     r"python tools/doctor.py.*": "",
-    r"python tools/compare_hosts.py .*": None,  # needs Pointcept and minutes; by hand, bad input apart
-    r"python tests/soak.py .*": None,  # hours; two minutes of it by hand
+    r"python tools/compare_hosts.py .*": "--steps 2 --scenes 1" if pointcept_root() else None,
+    r"python tests/soak.py .*": "--minutes 1 --every 1 --limit 1000000",  # it has not settled yet
     r"(POINTINS_HOST=pointcept )?python -m pytest .*": None,  # tests
 }
 
@@ -135,7 +136,7 @@ def test_every_command_runs(place):
             more += " data_root=mosd grid_size=0.04"
         if ".sh -" in line and " -- " not in line:
             more = f"-- {more}"
-        line = re.sub(r"(tools/\w+\.(?:sh|py))", rf"{ROOT}/\1", line)
+        line = re.sub(r"((?:tools|tests)/\w+\.(?:sh|py))", rf"{ROOT}/\1", line)
         line = re.sub(r"grid(.)size(.)0\.00\d", r"grid\1size\g<2>0.04", line)
         quoted = re.sub(r"(\S+=\(\S*\))", r"'\1'", more)
         done = subprocess.run(
