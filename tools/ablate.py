@@ -3,6 +3,7 @@
     python tools/ablate.py --suite components --data rooms --seeds 3 --steps 4000
     python tools/ablate.py --suite components --data rooms --arms none both --steps 1000 2000 4000
     python tools/ablate.py --suite components --data mosd --data-root FOLDER --grid-size 0.008 --seeds 3
+    python tools/ablate.py --suite components --data ptv3-rooms  # on a GPU, PTv3 of the paper's size
 
 Call it again after any interruption: what is done stays, what was running goes on from its last checkpoint, and more
 seeds or arms may be asked for. Suites share their runs. Tables and pictures, in a folder for each suite, are rewritten
@@ -126,6 +127,18 @@ SETTINGS = {
         test_scenes={"data.test.num_scenes": 192, "num_worker": 0},
         label_free=("--data", "rooms", "--num-scenes", "48"),
     ),
+    # PTv3 of the paper's size, 2 cm voxels
+    "ptv3-rooms": Setting(
+        config="ptv3-rooms",
+        num_scenes=200,
+        # one learning rate, that of small batches, for all blocks
+        pretrain={"batch_size": 8, "num_worker": 4, "param_dicts": None, "optimizer.lr": 0.001}
+        | {"scheduler.max_lr": [0.001], "num_rooms": 200},
+        probes=dict(instance="insseg-ptv3-rooms", semantic="panseg-ptv3-rooms", panoptic="panseg-ptv3-rooms"),
+        probe={"eval_epoch": 1, "evaluate": False},
+        test_scenes={"data.test.num_scenes": 48},
+        label_free=("--data", "rooms", "--num-scenes", "48"),
+    ),
     "drives": Setting(
         config="drives",
         num_scenes=200,
@@ -171,8 +184,8 @@ def arguments():
     unknown = set(args.arms or ()) - set(SUITES[args.suite])
     if unknown:
         raise ValueError(f"suite {args.suite} has no arm {sorted(unknown)}; it has {', '.join(SUITES[args.suite])}")
-    if args.suite == "plugin" and args.data != "rooms":
-        raise ValueError(f"suite plugin has small configs of Sonata and PSA for --data rooms alone, not {args.data}")
+    if args.suite == "plugin" and "rooms" not in args.data:
+        raise ValueError(f"suite plugin has configs of Sonata and PSA for rooms or ptv3-rooms alone, not {args.data}")
     if SETTINGS[args.data].scans and not os.path.isdir(args.data_root or ""):
         raise FileNotFoundError(
             f"--data {args.data} needs --data-root, a folder with train and val scans; found {args.data_root!r}"
@@ -258,7 +271,7 @@ class Run:
 
     def pretraining(self) -> list:
         scenes = self.setting.num_scenes
-        epoch = -(-self.steps // scenes)  # one scene a step
+        epoch = -(-self.steps * self.setting.pretrain["batch_size"] // scenes)
         saves = min(epoch, 20)
         epoch = -(-epoch // saves) * saves
         last = self.folder / "pretrain/model/model_last.pth"

@@ -5,7 +5,7 @@
 `num_rooms` are labelled; rooms of the split "val" are scored.
 """
 
-_base_ = ["_base_/downstream_small.py", "_base_/pipelines_small.py"]
+_base_ = ["_base_/downstream_small.py", "_base_/pipelines_small.py", "_base_/labels_rooms.py"]
 
 num_rooms = 20
 dataset = dict(type="SyntheticRoomsDataset", seed=0)
@@ -13,7 +13,7 @@ ignored = (-1, 0, 1)  # no label, floor, wall: 6 classes are scored
 
 model = dict(
     type="PG-v1m2",
-    semantic_num_classes=8,
+    semantic_num_classes={{_base_.num_classes}},
     semantic_ignore_index=-1,
     segment_ignore_index=ignored,
     instance_ignore_index=-1,
@@ -26,9 +26,9 @@ model = dict(
     criteria={{_base_.criteria}},
 )
 data = dict(
-    num_classes=8,
+    num_classes={{_base_.num_classes}},
     ignore_index=-1,
-    names=["floor", "wall", "chair", "table", "cabinet", "sofa", "lamp", "bin"],
+    names={{_base_.names}},
     train=dict(dataset, split="train", num_scenes=num_rooms, transform={{_base_.rooms.train}}),
     val=dict(dataset, split="val", num_scenes=16, transform={{_base_.rooms.val}}),
     test=dict(dataset, split="val", num_scenes=16, transform={{_base_.rooms.val}}),

@@ -136,6 +136,8 @@ instance = dict(
     scannet_val=instance_val(20, (-1, 0, 1)),
     scannet200=instance_train(200, (-1, 0, 2)),
     scannet200_val=instance_val(200, (-1, 0, 2)),
+    rooms=instance_train(8, (-1, 0, 1)),
+    rooms_val=instance_val(8, (-1, 0, 1)),
     s3dis=instance_train(13, (-1,), large),
     s3dis_val=instance_val(13, (-1,)),
 )

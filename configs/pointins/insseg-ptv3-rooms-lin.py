@@ -1,0 +1,9 @@
+"""Instance segmentation of procedural rooms at the paper's network size, linear probing."""
+
+_base_ = ["insseg-ptv3-rooms.py"]
+
+model = dict(
+    backbone=dict(enc_mode=True),
+    backbone_out_channels={{_base_.enc_out_channels}},
+    freeze_backbone=True,
+)

@@ -1,0 +1,5 @@
+"""PointINS on DOS, PTv3, procedural rooms."""
+
+_base_ = ["_base_/dos_indoor.py", "_base_/dataset_rooms.py"]
+
+data = dict(train=dict(transform={{_base_.transform}}))

@@ -1,0 +1,5 @@
+"""PointINS on PSA, PTv3, procedural rooms."""
+
+_base_ = ["_base_/psa_indoor.py", "_base_/dataset_rooms.py"]
+
+data = dict(train=dict(transform={{_base_.transform}}))
