@@ -14,6 +14,7 @@ that README reports as done, so that arms of your own need no baselines again.
 import argparse
 import itertools
 import json
+import math
 import os
 import re
 import signal
@@ -337,12 +338,13 @@ class Run:
 
 
 def label_free_scores(tables: dict) -> dict:
-    """Columns of one label-free evaluation: `raw_` raw scenes, `off_` planes removed."""
+    """Columns of one label-free evaluation: `raw_` raw scenes, `off_` planes removed. NaN, of no object, is left out."""
     row = {}
     for protocol, table in dict(raw="unsupervised", off="unsupervised_planes_off").items():
         for method, scores in tables[table].items():
             for name in ("map", "ap50", "recall50_touching"):
-                row[f"{protocol}_{method}_{name}"] = 100 * scores[name]
+                if not math.isnan(scores[name]):
+                    row[f"{protocol}_{method}_{name}"] = 100 * scores[name]
     offsets = tables["offsets"]
     return row | {f"offset_{name}": offsets[name] for name in ("cosine", "length", "mean_direction")}
 

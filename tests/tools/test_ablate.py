@@ -209,6 +209,16 @@ def test_share_of_a_log(tmp_path):
     assert ablate.trained_share(log) == pytest.approx(2.5 / 20)
 
 
+def test_what_no_object_has_is_no_column():
+    """Sweeps have no touching objects."""
+    scores = dict(map=0.25, ap50=0.5, recall50_touching=math.nan)
+    offsets = dict(cosine=0.7, length=0.4, mean_direction=0.1)
+    tables = dict(unsupervised=dict(pointins=scores), unsupervised_planes_off=dict(pointins=scores), offsets=offsets)
+    row = ablate.label_free_scores(tables)
+    assert row["raw_pointins_map"] == row["off_pointins_map"] == 25.0 and row["offset_cosine"] == 0.7
+    assert not any("touching" in name for name in row)
+
+
 # -- end to end -----------------------------------------------------------------------------------------------------
 
 
