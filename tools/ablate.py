@@ -338,7 +338,7 @@ class Run:
 
 
 def label_free_scores(tables: dict) -> dict:
-    """Columns of one label-free evaluation: `raw_` raw scenes, `off_` planes removed. No column for NaN, of no object."""
+    """Columns of one label-free evaluation: `raw_` raw scenes, `off_` planes removed. NaN (no object) is left out."""
     row = {}
     for protocol, table in dict(raw="unsupervised", off="unsupervised_planes_off").items():
         for method, scores in tables[table].items():
