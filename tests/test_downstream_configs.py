@@ -137,14 +137,15 @@ def test_what_is_published_stays_to_the_key(path):
     assert tester == hooks[3].replace("Evaluator", "Tester")
     assert cfg.mix_prob == 0.8 and cfg.evaluate
     if "ptv3" in path.stem:
+        data = path.stem.split("-")[2]
         assert cfg.model.backbone.drop_path == 0.3
     if path.stem.startswith("insseg-ptv3"):
         rules = cfg.model.cluster_closed_points, cfg.model.cluster_propose_points, cfg.model.cluster_min_points
         assert rules == (600, 200, 50) and cfg.model.cluster_thresh * cfg.model.voxel_size == pytest.approx(0.03)
-        left_out = {"scannet200": (-1, 0, 2), "s3dis": (-1,)}.get(path.stem.split("-")[2], (-1, 0, 1))
+        left_out = dict(scannet=(-1, 0, 1), scannet200=(-1, 0, 2), s3dis=(-1,), rooms=(-1, 0, 1))[data]
         assert tuple(cfg.model.segment_ignore_index) == tuple(cfg.test.segment_ignore_index) == left_out
     if path.stem.startswith("panseg-ptv3"):
-        assert cfg.test.min_points == (50 if "kitti" in path.stem else 15)
+        assert cfg.test.min_points == dict(nuscenes=15, rooms=15, semantic_kitti=50)[data]
 
 
 def test_the_table_is_complete():

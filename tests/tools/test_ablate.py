@@ -64,8 +64,9 @@ def test_an_arm_is_its_scannet_config_with_other_data(data, name, tmp_path):
     if "model.offset_loss_weight" not in run.arm.options:
         assert cfg.model.offset_loss_weight == paper.model.offset_loss_weight
     assert cfg.model.pretrainer.type == paper.model.pretrainer.type
-    kind = dict(drives="SyntheticDrivesDataset", mosd="ScanDataset").get(data, "SyntheticRoomsDataset")
-    assert cfg.data.train.type == kind
+    kinds = dict(drives="SyntheticDrivesDataset", mosd="ScanDataset")
+    kinds |= dict.fromkeys(("rooms", "ptv3-rooms"), "SyntheticRoomsDataset")
+    assert cfg.data.train.type == kinds[data]
     regularisers = ("SCRHook", "ODRHook")
     assert all(
         cfg.hooks[int(name.split(".")[1])]["type"] in regularisers for name in run.arm.options if "hooks" in name
@@ -74,14 +75,18 @@ def test_an_arm_is_its_scannet_config_with_other_data(data, name, tmp_path):
         HOOKS.build(hook)
 
 
-@pytest.mark.parametrize("steps,num_scenes", [(4000, 200), (4000, 30), (7, 200), (601, 60)])
-def test_pretraining_has_at_least_the_steps_and_whole_epochs(steps, num_scenes, tmp_path):
-    run = ablate.Run(request(tmp_path), "both", 0, steps)
+@pytest.mark.parametrize(
+    "data,steps,num_scenes",
+    [("rooms", 4000, 200), ("rooms", 4000, 30), ("rooms", 7, 200), ("rooms", 601, 60), ("ptv3-rooms", 4001, 200)],
+)
+def test_pretraining_has_at_least_the_steps_and_whole_epochs(data, steps, num_scenes, tmp_path):
+    run = ablate.Run(request(tmp_path, data=data), "both", 0, steps)
     run.setting = dataclasses.replace(run.setting, num_scenes=num_scenes)
     run.folder.mkdir(parents=True)
     options = dict(item.split("=") for item in run.pretraining() if "=" in str(item))
     epoch, saves = int(options["epoch"]), int(options["eval_epoch"])
-    assert epoch % saves == 0 and steps <= epoch * num_scenes < steps + max(20, 1) * num_scenes
+    steps_an_epoch = num_scenes // int(options["batch_size"])
+    assert epoch % saves == 0 and steps <= epoch * steps_an_epoch < steps + max(20, 1) * steps_an_epoch
 
 
 def test_seeds_change_the_runs_and_nothing_else(tmp_path):

@@ -243,7 +243,7 @@ LINES = {
     "ablate --suite components --data mosd": "--data mosd needs --data-root",
     "ablate --suite components --data mosd --data-root nowhere": "--data-root, .*found 'nowhere'",
     "ablate --suite components --data mosd --data-root unlabelled --grid-size 0": "--grid-size: found '0'",
-    "ablate --suite plugin --data drives": "suite plugin has configs of .* not drives",
+    "ablate --suite plugin --data drives": "suite plugin has configs of Sonata and PSA for .* alone, not drives",
     "ablate --suite components --data rooms --seeds 0": "--seeds: found '0'",
     "ablate --suite components --data rooms --steps 0": "--steps: found '0'",
     "ablate --suite components --data rooms --jobs 0": "--jobs: found '0'",

@@ -1,10 +1,6 @@
-"""The hooks of PointINS on DOS at laptop size, for tools/ablate.py, which puts this file in the place of scannet.py."""
+"""PointINS on DOS at laptop size, for tools/ablate.py, which puts this file in the place of scannet.py."""
 
-_base_ = ["../../pretrain-dos-rooms.py", "hooks.py"]
+_base_ = ["../../pretrain-dos-rooms.py", "hooks_rooms.py"]
 
 # thousands of steps: the teacher may settle
 model = dict(pretrainer=dict(momentum_final=0.999))
-prior = "auto"
-odr = dict(type="ODRHook", prior=prior, auto_scans=16)
-scr = dict(type="SCRHook", num_clusters=5, feature="loss_stage", late=dict(num_clusters=2, radius=0.08))
-monitor = dict(type="OffsetMonitor", every=100)
