@@ -63,10 +63,15 @@ def test_cosine_values_over_a_run(warmup):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_shipped_config_is_the_same_tree(path, tmp_path):
-    theirs, ours = Config.fromfile(str(path)), EmbeddedConfig.fromfile(str(path))
-    assert plain(ours._cfg_dict) == plain(theirs._cfg_dict)
-    theirs.dump(str(tmp_path / "dumped.py"))  # what an experiment folder keeps
+def test_a_shipped_config_is_the_same_tree(path):
+    assert plain(EmbeddedConfig.fromfile(str(path))._cfg_dict) == plain(Config.fromfile(str(path))._cfg_dict)
+
+
+@pytest.mark.parametrize("name", ["pretrain-sonata-ptv3-indoor", "insseg-ptv3-s3dis-lin", "panseg-drives-dec"])
+def test_a_dumped_config_is_the_same_tree(name, tmp_path):
+    """What an experiment folder keeps; three stand for all, since Pointcept's formatter takes seconds."""
+    theirs = Config.fromfile(str(ROOT / "configs" / "pointins" / f"{name}.py"))
+    theirs.dump(str(tmp_path / "dumped.py"))
     assert plain(EmbeddedConfig.fromfile(str(tmp_path / "dumped.py"))._cfg_dict) == plain(theirs._cfg_dict)
 
 
