@@ -167,7 +167,7 @@ SETTINGS = {
         config="scans",
         num_scenes=30,
         pretrain={**LONG, "split": "train"},
-        probes=dict(instance="insseg-scans"),
+        probes=dict(instance="insseg-scans", semantic="insseg-scans"),
         probe={**PROBE, "epoch": 20},
         test_scenes={"num_worker": 0},
         label_free=("--split", "val"),
@@ -309,7 +309,7 @@ class Run:
         return ROOT / f"configs/pointins/{name}{self.arm.probe}.py"
 
     def semantic(self, name: str) -> Path:
-        """A panoptic config whose semantics are scored as they are before the groups vote, in one pass."""
+        """A config of instances whose semantics are scored as they are before the groups vote, in one pass."""
         target = self.folder / "semantic.py"
         test = 'test = dict(_delete_=True, type="SemanticTester", fragments=False)'
         target.write_text(f'_base_ = ["{self.downstream(name)}"]\n{test}\n', encoding="utf-8")
@@ -340,6 +340,7 @@ class Run:
         for task in self.setting.probes:
             means = json.loads((self.folder / f"probe/results/{task}.json").read_text())
             row |= {key: 100 * means["metrics"][key] for key in WANTED[task]}
+            row["probe_cosine"] = -means["losses"]["bias_cosine_loss"]
         path = self.folder / "label_free.json"
         if path.is_file():
             row |= label_free_scores(json.loads(path.read_text()))

@@ -21,6 +21,7 @@ COLUMNS = {
     "ap50": "probe AP50",
     "miou": "probe mIoU",
     "pq": "probe PQ",
+    "probe_cosine": "probe cosine",
     "raw_pointins_map": "offsets mAP",
     "raw_pointins_ap50": "offsets AP50",
     "raw_pointins_recall50_touching": "touching",
@@ -56,7 +57,7 @@ def table(rows: list[dict], arms: dict[str, str]) -> str:
     arms: arm -> the one that it is compared with.
     """
     columns = [name for name in COLUMNS if any(name in row for row in rows)]
-    digits = [2 if name.startswith("offset_") else 1 for name in columns]
+    digits = [2 if "cosine" in name else 1 for name in columns]
     head = ["arm", "seeds", *(COLUMNS[name] for name in columns)]
     lines = [head, ["---"] * len(head)]
     for arm in arms:

@@ -99,6 +99,16 @@ def test_seeds_change_the_runs_and_nothing_else(tmp_path):
     assert changed == [("seed=0", "seed=1")]
 
 
+@pytest.mark.parametrize("data", [data for data, setting in ablate.SETTINGS.items() if "semantic" in setting.probes])
+def test_semantics_are_scored_on_the_probes_own_scenes(data, tmp_path):
+    run = ablate.Run(request(tmp_path, data=data), "none", 0, 4)
+    run.folder.mkdir(parents=True)
+    config = run.setting.probes["semantic"]
+    cfg, probe = (default_config_parser(str(path), {}) for path in (run.semantic(config), run.downstream(config)))
+    assert cfg.test == dict(type="SemanticTester", fragments=False)
+    assert cfg.data == probe.data and cfg.model == probe.model
+
+
 # -- statistics -----------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +260,8 @@ def test_a_tiny_suite_resumes_and_reports(tmp_path, monkeypatch):
     rows = [json.loads(run.row.read_text()) for run in runs]
     assert [row["arm"] for row in rows] == ["both", "random"]
     assert {"map", "miou", "raw_pointins_map", "off_pointins_recall50_touching", "offset_cosine"} <= set(rows[0])
+    results = json.loads((runs[1].folder / "probe/results/panoptic.json").read_text())
+    assert rows[1]["probe_cosine"] == -results["losses"]["bias_cosine_loss"] != 0
     assert {"map", "miou"} <= set(rows[1]) and "raw_pointins_map" not in rows[1]
     assert len(rows[0]["curves"]["canary/cosine"][0]) > 0 and "curves" not in rows[1]
     assert json.loads((args.output / "rows.json").read_text()) == rows
