@@ -167,7 +167,7 @@ SETTINGS = {
         config="scans",
         num_scenes=30,
         pretrain={**LONG, "split": "train"},
-        probes=dict(instance="insseg-scans", semantic="insseg-scans"),
+        probes=dict(instance="insseg-scans"),
         probe={**PROBE, "epoch": 20},
         test_scenes={"num_worker": 0},
         label_free=("--split", "val"),
@@ -309,7 +309,7 @@ class Run:
         return ROOT / f"configs/pointins/{name}{self.arm.probe}.py"
 
     def semantic(self, name: str) -> Path:
-        """A config of instances whose semantics are scored as they are before the groups vote, in one pass."""
+        """A panoptic config whose semantics are scored as they are before the groups vote, in one pass."""
         target = self.folder / "semantic.py"
         test = 'test = dict(_delete_=True, type="SemanticTester", fragments=False)'
         target.write_text(f'_base_ = ["{self.downstream(name)}"]\n{test}\n', encoding="utf-8")

@@ -107,6 +107,7 @@ def test_semantics_are_scored_on_the_probes_own_scenes(data, tmp_path):
     cfg, probe = (default_config_parser(str(path), {}) for path in (run.semantic(config), run.downstream(config)))
     assert cfg.test == dict(type="SemanticTester", fragments=False)
     assert cfg.data == probe.data and cfg.model == probe.model
+    assert cfg.model.type == "PanSeg-v1m1"  # the instance model keeps its logits to itself
 
 
 # -- statistics -----------------------------------------------------------------------------------------------------
