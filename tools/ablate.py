@@ -340,7 +340,7 @@ class Run:
         for task in self.setting.probes:
             means = json.loads((self.folder / f"probe/results/{task}.json").read_text())
             row |= {key: 100 * means["metrics"][key] for key in WANTED[task]}
-            row["probe_cosine"] = -means["losses"]["bias_cosine_loss"]
+        row["probe_cosine"] = -means["losses"]["bias_cosine_loss"]  # the same weights and scenes in every task
         path = self.folder / "label_free.json"
         if path.is_file():
             row |= label_free_scores(json.loads(path.read_text()))
