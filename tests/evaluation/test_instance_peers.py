@@ -34,7 +34,7 @@ def random_prediction(seed, overlap, noise):
 def has_objects(target):
     """Whether any labelled object is large enough to count."""
     labelled = target["instance"][(target["instance"] >= 0) & (target["segment"] >= 0)]
-    return bool((np.bincount(labelled, minlength=1) >= SETTINGS["min_points"]).any())
+    return (np.bincount(labelled) >= SETTINGS["min_points"]).any()
 
 
 def compare_on_random_scenes(compare):
