@@ -98,7 +98,6 @@ def main():
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         seed=args.seed,
         steps=len(loss),
-        points_per_second=round(float(np.median(curves["params/points_per_second"][1]))),
         loss_first=loss[0],
         loss_last=loss[-1],
         offset_loss_last=offset_loss[-1],
@@ -109,6 +108,8 @@ def main():
         peak_memory_gib=peak_memory_gib(),
         wall_seconds=time.perf_counter() - start,
     )
+    if "params/points_per_second" in curves:  # Pointcept does not write it
+        metrics["points_per_second"] = round(float(np.median(curves["params/points_per_second"][1])))
     viewer = write_results(args, scenes, metrics, curves)
     print(f"\n{args.num_val} unseen rooms, {raw['pointins']['num_objects']} objects, no label used; percent\n")
     print(render_table(raw, planes_off))
