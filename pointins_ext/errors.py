@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 import traceback
+import warnings
+from collections import Counter
 
 from torch.multiprocessing import ProcessExitedException
 
@@ -13,8 +15,38 @@ USER_ERRORS = (ValueError, KeyError, FileNotFoundError, ImportError, FloatingPoi
 USER_ERRNO = {getattr(errno, name) for name in "EACCES EPERM EROFS ENOTDIR EISDIR EEXIST ENOSPC EDQUOT EFBIG".split()}
 
 
+MAX_NOTICES = 20  # of one kind in one process: a folder of 10,000 scans has 10,000 times the same to say
+_notices = Counter()
+
+
+class ScanWarning(UserWarning):
+    """What was guessed about a scan, or left out of it."""
+
+
+def notice(kind, text):
+    """Warn with `text`, a line that names the scan; the first 20 of a `kind` in a process, then no more."""
+    _notices[kind] += 1
+    if _notices[kind] <= MAX_NOTICES:
+        last = f" (no more is said about {kind})" if _notices[kind] == MAX_NOTICES else ""
+        warnings.warn(text + last, ScanWarning, stacklevel=2)
+
+
+def one_line_warnings():
+    """From here on a ScanWarning is one line on stderr, without the place in our code that gives it."""
+    show = warnings.showwarning
+
+    def showwarning(message, category, *place, **more):
+        if issubclass(category, ScanWarning):
+            print(f"warning: {message}", file=sys.stderr, flush=True)
+        else:
+            show(message, category, *place, **more)
+
+    warnings.showwarning = showwarning
+
+
 def exit_on_user_error(function, *args):
     """Call; what a user can repair ends in one line and exit code 2 (POINTINS_DEBUG=1: with its traceback)."""
+    one_line_warnings()
     try:
         function(*args)
         return

@@ -1,8 +1,10 @@
-"""What a user can repair ends in one line and exit code 2."""
+"""What a user can repair ends in one line and exit code 2; what was guessed is said, but not 10,000 times."""
+
+import warnings
 
 import pytest
 
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import MAX_NOTICES, ScanWarning, exit_on_user_error, notice
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,21 @@ def test_user_errors_are_one_line(capsys, monkeypatch, error, line):
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         exit_on_user_error(lambda: 1 / 0)
+
+
+def test_notices_of_one_kind_come_to_an_end():
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for number in range(3 * MAX_NOTICES):
+            notice("colors", f"scan{number}.ply: colors 0..1, scaled to 0..255")
+        notice("normals", "scan.ply: estimated")
+    assert len(said) == MAX_NOTICES + 1 and all(issubclass(w.category, ScanWarning) for w in said)
+    assert "no more is said about colors" in str(said[MAX_NOTICES - 1].message)
+
+
+def test_a_tool_says_a_notice_in_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        exit_on_user_error(lambda: notice("axis", "scan.ply: y seems to be up"))
+    assert capsys.readouterr().err == "warning: scan.ply: y seems to be up\n"
