@@ -10,6 +10,7 @@ import torch
 
 from pointins_ext.branch import OffsetField
 from pointins_ext.checkpoint import load_weight, read_checkpoint
+from pointins_ext.errors import notice
 from pointins_ext.evaluation.label_free import cluster_offsets, voxelise
 from pointins_ext.host import Config, build_model
 from pointins_ext.host.flash import disable_flash, has_flash
@@ -50,6 +51,14 @@ class Prediction:
         radius, reach = radius or RADIUS_VOXELS * self.voxel, REACH_VOXELS * self.voxel
         label = cluster_offsets(self.coord, self.offset, radius, min_points, reach=reach)
         return label[self.nearest]
+
+    def why_nothing(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> str:
+        """A line for a scan without instances: what was asked for, and what to try."""
+        radius = radius or RADIUS_VOXELS * self.voxel
+        return (
+            f"0 instances: of the {len(self.coord)} voxels of {self.voxel:.3g} m no {min_points} are joined within "
+            f"{radius:.3g} m; try a smaller min_points, a larger radius, or the voxel that suits the scan (grid_size)"
+        )
 
 
 class Predictor:
@@ -97,6 +106,17 @@ class Predictor:
             voxel=self.grid_size / self.scale,
         )
 
+    def check_frame(self, coord: np.ndarray, source: str) -> None:
+        """Says in a ScanWarning what speaks against z up and the voxel's unit in the scan `coord` (N,3) of `source`.
+
+        ValueError where the unit cannot be right.
+        """
+        from pointins_ext.datasets.frame import check_units, check_up
+
+        self._check_extent(torch.as_tensor(coord), f"{source}: ")
+        check_up(coord, source)
+        check_units(coord, self.grid_size / self.scale, source)
+
     def field(self, scene: dict) -> tuple[OffsetField, torch.Tensor]:
         """Teacher field of a whole scene, metres of the network, and the loss voxel of every raw point.
 
@@ -143,14 +163,15 @@ class Predictor:
         self.networks.train(was_training)
         return raw, kept, views, inverse, offset
 
-    def _check_extent(self, raw: torch.Tensor) -> None:
+    def _check_extent(self, raw: torch.Tensor, source: str = "") -> None:
         """ValueError where the points (N,3) lie too far apart for the codes that sort their voxels."""
         voxel = self.grid_size / self.scale
         extent = float((raw.amax(0) - raw.amin(0)).max())
         if not extent / voxel < MAX_VOXELS:
             raise ValueError(
-                f"the points spread over {extent:.3g} m, {extent / voxel:.3g} voxels of {voxel:.3g} m, at most "
-                f"{MAX_VOXELS} can be told apart: remove outlying points, or give these scans their voxel (grid_size)"
+                f"{source}the points spread over {extent:.3g} m, {extent / voxel:.3g} voxels of {voxel:.3g} m, at most "
+                f"{MAX_VOXELS} can be told apart: remove outlying points, give these scans their voxel (grid_size), or "
+                "divide coordinates in millimetres by 1000"
             )
 
     def _channel(self, key: str, scene: dict, kept: torch.Tensor, coord: torch.Tensor) -> torch.Tensor:
@@ -275,9 +296,10 @@ def segment(
     """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centres (I, 3) in metres.
 
     `coord` (N,3) metres, optional `color` (N,3) 0..255, `normal` (N,3); `weight`: a PointINS checkpoint or a
-    `Predictor`;
+    `Predictor`; z must point up, as in training.
     `grid_size`: voxel of this scan in metres (default: as in training); `radius`, `min_points`: clustering of shifted
-    voxels; `channels`: strength and what else the checkpoint reads. ValueError for what is unfit.
+    voxels; `channels`: strength and what else the checkpoint reads. ValueError for what is unfit; a ScanWarning where
+    z seems not to be up, the unit another, or nothing is found.
     """
     if weight is None:
         raise ValueError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
@@ -300,7 +322,11 @@ def segment(
         raise ValueError(f"segment: the checkpoint does not read {', '.join(unknown)}; it reads {predictor.feat_keys}")
     if grid_size is not None:
         predictor.scale = predictor.grid_size / grid_size
-    instance = predictor(scene).instances(radius, min_points)
+    predictor.check_frame(scene["coord"], "segment")
+    prediction = predictor(scene)
+    instance = prediction.instances(radius, min_points)
+    if instance.max(initial=-1) < 0:
+        notice("empty results", f"segment: {prediction.why_nothing(radius, min_points)}")
     return instance, instance_centers(scene["coord"], instance) + shift
 
 

@@ -3,7 +3,8 @@
     python tools/segment.py --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
     python tools/segment.py --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
 
-Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
+z must point up, and the unit is that of --grid-size: metres, as in training, without it. What speaks against either is
+said. Results below the folder, and --output, are left out. Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
 with --view also an .html, the scan in 3D.
 """
 
@@ -18,11 +19,12 @@ import numpy as np
 from tqdm import tqdm
 
 from pointins_ext.datasets.readers import READERS, read_scan, write_ply
-from pointins_ext.datasets.scans import find_scans, prepare_scan
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.datasets.scans import prepare_scan
+from pointins_ext.datasets.tree import RESULT, find_scans
+from pointins_ext.errors import exit_on_user_error, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import at_least, positive
-from pointins_ext.inference import MIN_VOXELS, instance_centers, load_predictor
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, instance_centers, load_predictor
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 
@@ -33,10 +35,14 @@ def arguments():
     parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
     parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
     parser.add_argument(
-        "--radius", type=positive, help="joins predicted centres up to so many metres (default: 2 voxels)"
+        "--radius",
+        type=positive,
+        help=f"joins predicted centres up to so many metres (default: {RADIUS_VOXELS:g} voxels)",
     )
-    parser.add_argument("--min-points", type=at_least(0), default=MIN_VOXELS, help="smallest instance, in voxels")
-    parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
+    size = "smallest instance, in voxels (default: %(default)s)"
+    parser.add_argument("--min-points", type=at_least(0), default=MIN_VOXELS, help=size)
+    network = "whose offsets (default: %(default)s)"
+    parser.add_argument("--network", default="teacher", choices=("teacher", "student"), help=network)
     parser.add_argument("--no-picture", action="store_true", help="skip the .png (needs no matplotlib then)")
     parser.add_argument("--view", action="store_true", help="write an .html with the scan in 3D; of one scan, open it")
     return parser.parse_args()
@@ -56,6 +62,8 @@ def jobs(source: str, output: str) -> list[tuple[str, Path]]:
 
 def _targets(source: str, output: str) -> list[tuple[str, Path]]:
     scans = find_scans(source)
+    if os.path.isdir(source) and os.path.realpath(source) != os.path.realpath(output):
+        scans = _outside(scans, source, output)
     if not scans:
         if not os.path.isdir(source):
             read_scan(source)  # a file of an unknown kind, or nothing at all: the reader's message says what is known
@@ -72,21 +80,33 @@ def _targets(source: str, output: str) -> list[tuple[str, Path]]:
     return [(scan, Path(output) / name.with_suffix(".ply")) for scan, name in zip(scans, names, strict=True)]
 
 
+def _outside(scans: list[str], source: str, output: str) -> list[str]:
+    """Scans that do not lie in the folder `output`."""
+    folder = Path(os.path.realpath(output))
+    kept = [scan for scan in scans if folder not in Path(os.path.realpath(scan)).parents]
+    if len(kept) < len(scans):
+        notice("what is left out", f"{source}: {len(scans) - len(kept)} left out (in the folder of --output): {output}")
+    return kept
+
+
 def segment_scan(predictor, scan: str, target: Path, args) -> int:
     """Writes the results of one scan next to `target`; returns the number of instances."""
     source = read_scan(scan)
     scene = prepare_scan(source)
+    predictor.check_frame(scene["coord"], scan)
     try:
         prediction = predictor(scene)
     except ValueError as error:
         raise ValueError(f"{scan}: {error}") from error
     instance = prediction.instances(args.radius, args.min_points)
+    if instance.max(initial=-1) < 0:
+        notice("empty results", f"{scan}: {prediction.why_nothing(args.radius, args.min_points)}")
     offset = prediction.raw_offset().numpy()
     shift = scene["coord_shift"]
     coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
     color = instance_colors(instance)
     fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
-    write_ply(target, coord, color, instance=instance, **fields)
+    write_ply(target, coord, color, comment=RESULT, instance=instance, **fields)
     center = instance_centers(scene["coord"], instance) + shift
     with whole_file(target.with_suffix(".npz")) as stream:
         np.savez_compressed(stream, instance=instance, center=center, offset=offset)

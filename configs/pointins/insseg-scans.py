@@ -10,7 +10,7 @@ _base_ = ["_base_/downstream_small.py", "_base_/pipelines_small.py"]
 
 data_root = "data/scans"
 grid_size = 0.04
-dataset = dict(type="ScanDataset", data_root=data_root, scale=0.04 / grid_size, cache=True)
+dataset = dict(type="ScanDataset", data_root=data_root, scale=0.04 / grid_size)
 ignored = (-1, 0)  # no label, background: one class is scored
 
 model = dict(

@@ -22,7 +22,6 @@ data = dict(
         data_root=data_root,
         split=split,
         scale=0.04 / grid_size,
-        cache=True,
         transform={{_base_.transform}},
     )
 )

@@ -84,10 +84,10 @@ def check_scan(scene, source):
             )
 
 
-def write_ply(path, coord, color=None, **scalar_fields):
+def write_ply(path, coord, color=None, comment=None, **scalar_fields):
     """Binary .ply of coord (N, 3), color (N, 3) 0..255 and any 1-D fields (N,); the file appears only when complete.
 
-    float64 coordinates stay double, other reals become float, integers int. ValueError for unequal lengths.
+    comment: a line of its header. float64 coordinates stay double, other reals become float, integers int. ValueError for unequal lengths.
     """
     coord = np.asarray(coord)
     columns = dict(zip("xyz", coord.astype("<f8" if coord.dtype == np.float64 else "<f4").T, strict=True))
@@ -105,7 +105,8 @@ def write_ply(path, coord, color=None, **scalar_fields):
         table[name] = value
     kinds = {"f8": "double", "f4": "float", "i4": "int", "u1": "uchar"}
     properties = "".join(f"property {kinds[value.dtype.str[1:]]} {name}\n" for name, value in columns.items())
-    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(coord)}\n{properties}end_header\n"
+    note = f"comment {comment}\n" if comment else ""
+    header = f"ply\nformat binary_little_endian 1.0\n{note}element vertex {len(coord)}\n{properties}end_header\n"
     with whole_file(path) as file:
         file.write(header.encode() + table.tobytes())
 

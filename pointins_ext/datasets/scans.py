@@ -1,5 +1,6 @@
 """Any folder of real scans as a dataset: point-cloud files or scene folders, with or without colours and normals."""
 
+import itertools
 import os
 from collections import Counter
 from pathlib import Path
@@ -9,10 +10,14 @@ import torch
 from tqdm import tqdm
 
 from pointins_ext import ops
+from pointins_ext.datasets.frame import check_units, check_up
 from pointins_ext.datasets.readers import READERS, read_scan
-from pointins_ext.host import DATASETS, TRANSFORMS, DefaultDataset, comm
+from pointins_ext.datasets.tree import find_scans
+from pointins_ext.host import DATASETS, TRANSFORMS, DefaultDataset, comm, get_root_logger
 
 GREY = 127.5
+MAX_CACHED = (200, 2 * 10**9)  # scans, and their bytes on the disk: what memory holds and a start may wait for
+NUM_CHECKED = 4  # scans of a folder whose frame and unit are checked at the start: the others come from the same sensor
 MAX_NORMAL_POINTS = 200_000  # more are thinned first: some seconds instead of minutes on one core
 
 
@@ -22,10 +27,13 @@ class ScanDataset(DefaultDataset):
 
     split: None for all, or the name or names of subfolders of `data_root`. scale: coordinates are multiplied by it, so
     that small things get room size and every metric default keeps its meaning (4 cm cells on a 5 mm grid: 8).
-    Missing colours become grey, missing normals are estimated, missing labels are -1. cache: all scans are prepared at
-    construction and kept in memory, so that forked workers inherit them; set it wherever normals are estimated.
-    `coord / scale + coord_shift` are the file's coordinates. Every scan is read and checked at construction:
-    FileNotFoundError where there is none, ValueError naming the file that is unfit, see `check_scan`.
+    Missing colours become grey, missing normals are estimated, missing labels are -1. `coord / scale + coord_shift` are
+    the file's coordinates: metres, or the unit that `scale` turns into metres, z up; a few scans are checked for both,
+    see `frame`.
+    cache: True prepares all scans at construction and keeps them in memory, so that forked workers inherit them; False
+    reads each whenever it is needed, normals included; None does the first up to 200 scans of 2 GB, else the second.
+    FileNotFoundError where there is no scan, at construction; ValueError naming the file that is unfit, see
+    `check_scan`, when it is read.
     """
 
     def __init__(
@@ -36,7 +44,7 @@ class ScanDataset(DefaultDataset):
         transform=None,
         test_mode=False,
         test_cfg=None,
-        cache=False,
+        cache=None,
         ignore_index=-1,
         loop=1,
     ):
@@ -53,18 +61,34 @@ class ScanDataset(DefaultDataset):
             loop=loop,
         )
         self.names = self._names()
-        verb = "preparing" if cache else "checking"
-        progress = tqdm(self.data_list, desc=f"{verb} scans", unit="scan", disable=not comm.is_main_process())
         self.scenes = {}
-        for path in progress:
-            scan = read_scan(path)
-            if cache:
-                self.scenes[path] = prepare_scan(scan, self.scale)
+        if self._is_small() if cache is None else cache:
+            main = comm.is_main_process()
+            for path in tqdm(self.data_list, desc="preparing scans", unit="scan", disable=not main):
+                self.scenes[path] = prepare_scan(read_scan(path), self.scale)
+        elif cache is None:
+            get_root_logger().info("ScanDataset: too many scans to keep in memory, each is read when it is needed")
+        if comm.is_main_process():
+            self._check_frame(transform or ())
+
+    def _is_small(self):
+        number, size = MAX_CACHED
+        return len(self.data_list) <= number and sum(map(_disk_size, self.data_list)) <= size
+
+    def _check_frame(self, transform):
+        """Says what is wrong with axes and unit of a few scans, once; the voxel is that of the first GridSample."""
+        grid = next((step["grid_size"] for step in transform if "grid_size" in step), None)
+        for path in self.data_list[:: -(-len(self.data_list) // NUM_CHECKED)]:
+            scene = self.scenes.get(path)
+            coord = read_scan(path)["coord"] if scene is None else scene["coord"] / np.float32(self.scale)
+            fits = grid is None or check_units(coord, grid / self.scale, path)
+            if not (check_up(coord, path) and fits):
+                return
 
     def get_data_list(self):
         splits = [self.split] if isinstance(self.split, str) else self.split
         folders = [Path(self.data_root)] if splits is None else [Path(self.data_root, split) for split in splits]
-        data_list = []
+        data_list = {}  # by real paths: a scan that two splits lead to is one
         for folder in folders:
             found = find_scans(folder)
             if not found:
@@ -73,8 +97,9 @@ class ScanDataset(DefaultDataset):
                     f"{folder} {state}; expected {' '.join(READERS)} files or folders with coord.npy, at any depth; "
                     f"check data_root={str(self.data_root)!r} and split={self.split!r}"
                 )
-            data_list += found
-        return data_list
+            for path in found:
+                data_list.setdefault(os.path.realpath(path), path)
+        return list(data_list.values())
 
     def get_data(self, idx):
         path = self.data_list[idx % len(self.data_list)]
@@ -90,13 +115,14 @@ class ScanDataset(DefaultDataset):
         return Path(self.data_list[idx % len(self.data_list)]).parent.name
 
     def _names(self):
-        """Paths below the root, joined by "_", without the suffix where that leaves them distinct."""
+        """Paths below the root, joined by "_", without the suffix where that leaves them distinct, else numbered."""
         full = ["_".join(self._relative(path).parts) for path in self.data_list]
         short = [
             name if Path(path).is_dir() else Path(name).stem for name, path in zip(full, self.data_list, strict=True)
         ]
         count = Counter(short)
-        return [brief if count[brief] == 1 else name for brief, name in zip(short, full, strict=True)]
+        names = [brief if count[brief] == 1 else name for brief, name in zip(short, full, strict=True)]
+        return _distinct(names)
 
     def _relative(self, path):
         path, root = Path(path), Path(self.data_root)
@@ -119,21 +145,21 @@ class ObjectSegment:
         return dict(data_dict, segment=(data_dict["instance"] >= 0).astype(np.int32))
 
 
-def find_scans(root):
-    """Sorted paths of all scans at or below `root`: scene folders (coord.npy) and files of a known format."""
-    root = Path(root)
-    if root.is_file():
-        return [str(root)] if root.suffix.lower() in READERS else []
-    scans = []
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        if "coord.npy" in files:
-            subfolders.clear()
-            scans.append(folder)
-            continue
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        known = [name for name in files if Path(name).suffix.lower() in READERS and not name.startswith(".")]
-        scans += [os.path.join(folder, name) for name in known]
-    return sorted(scans)
+def _distinct(names):
+    """Names as they are, the second of one name with ".2" and so on: a/b_c.ply and a_b/c.ply are both a_b_c."""
+    taken, seen, result = set(names), set(), []
+    for name in names:
+        if name in seen:
+            name = next(other for n in itertools.count(2) if (other := f"{name}.{n}") not in taken)
+        seen.add(name)
+        taken.add(name)
+        result.append(name)
+    return result
+
+
+def _disk_size(path):
+    """Bytes of a scan file, or of the arrays of a scene folder."""
+    return sum(file.stat().st_size for file in Path(path).glob("*.npy")) if os.path.isdir(path) else os.stat(path).st_size
 
 
 def prepare_scan(scene, scale=1.0):
