@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import pointins_ext
+from pointins_ext.errors import ScanWarning, _notices
 from pointins_ext.evaluation.label_free import components, evaluate_label_free
 from pointins_ext.host import TRANSFORMS, Config, build_model
 from pointins_ext.inference import (
@@ -44,6 +45,11 @@ def trained(cfg, seed=0, offset_std=0.1):
     for networks in (model.student, model.teacher):
         torch.nn.init.normal_(networks.offset_head.mlp[-1].weight, std=offset_std)
     return model
+
+
+@pytest.fixture(autouse=True)
+def all_notices():
+    _notices.clear()
 
 
 @pytest.fixture(scope="module")
@@ -279,9 +285,42 @@ def test_segment_gives_ids_and_centres(checkpoint, scene):
     assert np.array_equal(label, again)
 
 
-def test_nothing_found_is_no_instance(predictor, scene):
-    label, center = pointins_ext.segment(scene["coord"], weight=predictor, min_points=10**6)
+def test_nothing_found_is_no_instance_and_is_said(predictor, scene):
+    with pytest.warns(ScanWarning, match="segment: 0 instances: of the .* voxels of 0.05 m no 1000000 are joined"):
+        label, center = pointins_ext.segment(scene["coord"], weight=predictor, min_points=10**6)
     assert (label == -1).all() and center.shape == (0, 3)
+
+
+SMALL = dict(
+    ten=np.random.default_rng(0).random((10, 3)) * 0.2,
+    one_place=np.ones((100, 3)),
+    copies=np.repeat([[1.0, 2.0, 3.0]], 100_000, axis=0),
+    one_voxel=np.random.default_rng(0).random((500, 3)) * 0.04,
+    line=np.linspace(0, 5, 500)[:, None] * [1, 0, 0],
+    plane=np.random.default_rng(0).random((3000, 3)) * [3, 3, 0],
+    two_places=np.repeat([[0.0, 0, 0], [30, 30, 30]], 50, axis=0),
+    far=np.random.default_rng(0).random((3000, 3)) * [3, 3, 0] + 1e8,
+)
+
+
+@pytest.mark.parametrize("min_points", [0, 1, 50])
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.filterwarnings("ignore::pointins_ext.errors.ScanWarning")
+def test_the_smallest_scans(predictor, name, min_points):
+    coord = SMALL[name]
+    label, center = pointins_ext.segment(coord, weight=predictor, min_points=min_points)
+    assert label.shape == (len(coord),) and set(np.unique(label)) - {-1} == set(range(len(center)))
+    low, high = coord.min(axis=0) - 1e-3, coord.max(axis=0) + 1e-3
+    assert ((center >= low) & (center <= high)).all()
+
+
+def test_another_unit_or_axis_is_said(predictor, scene):
+    with pytest.raises(ValueError, match="segment: its points lie .* in millimetres.*--grid-size, grid_size="):
+        pointins_ext.segment(scene["coord"] * 100, weight=predictor)
+    with pytest.raises(ValueError, match="segment: the points spread over .* divide coordinates in millimetres by"):
+        pointins_ext.segment(scene["coord"] * 2000, weight=predictor)
+    with pytest.warns(ScanWarning, match=r"segment: -z, upside down, looks like the up axis.*coord \* \[1, -1, -1\]"):
+        pointins_ext.segment(scene["coord"] * [1, -1, -1], weight=predictor, min_points=10)
 
 
 def test_map_coordinates_keep_their_digits(cfg, scene):

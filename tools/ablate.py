@@ -182,9 +182,11 @@ def arguments():
     parser.add_argument("--data", required=True, choices=sorted(SETTINGS))
     parser.add_argument("--data-root", help="folder with train and val of labelled scans (--data mosd)")
     parser.add_argument(
-        "--grid-size", type=positive, default=0.008, help="voxel of these scans, metres (default 0.008)"
+        "--grid-size", type=positive, default=0.008, help="voxel of these scans, metres (default %(default)g)"
     )
-    parser.add_argument("--seeds", type=at_least(1), default=3, help="runs of every arm: seeds 0, 1, ... (default 3)")
+    parser.add_argument(
+        "--seeds", type=at_least(1), default=3, help="runs of every arm: seeds 0, 1, ... (default %(default)s)"
+    )
     parser.add_argument(
         "--steps", type=at_least(1), nargs="+", default=[4000], help="pretraining steps of a run; several: curves, too"
     )

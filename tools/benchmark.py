@@ -30,6 +30,7 @@ from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_file
 
 RECORD = Path(__file__).with_name("benchmarks.json")
+REPEATS, QUICK_REPEATS = 15, 5
 SLACK = 1.5  # times the recorded ratio; beyond it the quick form fails
 
 
@@ -38,7 +39,9 @@ def arguments():
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--quick", action="store_true", help="small inputs, and the guard against regressions")
     parser.add_argument("--only", nargs="+", choices=sorted(CASES), help="some cases")
-    parser.add_argument("--repeats", type=at_least(2), help="turns of each case (default 15, quick 5)")
+    parser.add_argument(
+        "--repeats", type=at_least(2), help=f"turns of each case (default {REPEATS}, quick {QUICK_REPEATS})"
+    )
     parser.add_argument(
         "--json", type=output_file, help="write the figures to this file; cases that it has already stay"
     )
@@ -193,7 +196,7 @@ def main():
     args = arguments()
     key = f"{args.device}{'_quick' if args.quick else ''}"
     on_record = recorded(str(RECORD)).get(key, {}).get("cases", {}) if args.quick else {}
-    repeats = args.repeats or (5 if args.quick else 15)
+    repeats = args.repeats or (QUICK_REPEATS if args.quick else REPEATS)
     rows = run(args, args.only or list(CASES), repeats)
     if slower := list(regressions(rows, on_record)):  # a neighbour's burst lasts a few turns, a regression stays
         rows |= run(args, slower, 4 * repeats)

@@ -3,6 +3,7 @@
 import os
 
 from pointins_ext.datasets.drives import SyntheticDrivesDataset
+from pointins_ext.datasets.frame import check_units
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
 from pointins_ext.flags import at_least, positive
@@ -13,9 +14,9 @@ SYNTHETIC = dict(rooms=SyntheticRoomsDataset, drives=SyntheticDrivesDataset)
 def add_scene_arguments(parser, split: str, num_scenes: int) -> None:
     """--data, --split, --num-scenes, --seed and --grid-size, as `load_scenes` reads them."""
     parser.add_argument("--data", default="rooms", help="rooms or drives (synthetic), or a folder of labelled scans")
-    parser.add_argument("--split", default=split, help=f"split of the data (default {split})")
+    parser.add_argument("--split", default=split, help="split of the data (default %(default)s)")
     parser.add_argument(
-        "--num-scenes", type=at_least(1), default=num_scenes, help=f"scenes to generate (default {num_scenes})"
+        "--num-scenes", type=at_least(1), default=num_scenes, help="scenes to generate (default %(default)s)"
     )
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of the scenes")
     parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
@@ -28,8 +29,11 @@ def load_scenes(args, predictor) -> list[dict]:
     else:
         scale = predictor.grid_size / args.grid_size if args.grid_size else predictor.scale
         dataset = ScanDataset(data_root=args.data, split=args.split or None, scale=scale, transform=[])
-    predictor.scale = 1.0
     scenes = [dataset.get_data(i) for i in range(len(dataset.data_list))]
+    if args.data not in SYNTHETIC:
+        for scene, path in zip(scenes, dataset.data_list, strict=True):
+            check_units(scene["coord"] / scale, predictor.grid_size / scale, path)
+    predictor.scale = 1.0
     unlabelled = [scene["name"] for scene in scenes if scene.get("instance") is None or scene["instance"].max() < 0]
     if unlabelled:
         raise ValueError(f"{unlabelled[0]}: no instance labels; expected instance.npy with at least one object")

@@ -28,9 +28,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default=str(ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"))
     parser.add_argument(
-        "--steps", type=at_least(2), default=30, help="steps of each kind (default 30, after 3 to warm up)"
+        "--steps", type=at_least(2), default=30, help="steps of each kind (default %(default)s, after 3 to warm up)"
     )
-    parser.add_argument("--scenes", type=at_least(1), default=2, help="rooms in the batch (default 2)")
+    parser.add_argument("--scenes", type=at_least(1), default=2, help="rooms in the batch (default %(default)s)")
     args = parser.parse_args()
     if not Path(args.config).is_file():
         raise FileNotFoundError(f"--config {args.config} not found; give a pretraining config")

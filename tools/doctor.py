@@ -34,7 +34,8 @@ COMPILED = {
     "pointops": "neighbours in evaluators",
     "pointgroup_ops": "clusters of PointGroup",
 }
-# folder below data/ -> scenes of a complete download, by Pointcept's layouts
+DATA_ROOT = "data"
+# folder below it -> scenes of a complete download, by Pointcept's layouts
 DATA = {
     "scannet": {"train/*": 1201, "val/*": 312, "test/*": 100},
     "s3dis": {"Area_*/*": 272},
@@ -47,7 +48,7 @@ DATA = {
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder that holds scannet, nuscenes, ... (default data)")
+    parser.add_argument("--data", help=f"folder that holds scannet, nuscenes, ... (default {DATA_ROOT})")
     return parser.parse_args()
 
 
@@ -197,7 +198,7 @@ def main() -> int:
         print("\nNext: correct POINTCEPT_ROOT, or unset POINTINS_HOST to train on the embedded host")
         return 2
     say("Host", *host_lines(host))
-    lines, complete = data_lines(Path(args.data or "data"))
+    lines, complete = data_lines(Path(args.data or DATA_ROOT))
     say("Data", *lines)
     try:
         say("Self-test", self_test())

@@ -4,7 +4,9 @@
     python tools/segment.py --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
 
 z must point up, and the unit is that of --grid-size: metres, as in training, without it. What speaks against either is
-said. Results below the folder, and --output, are left out. Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
+said. Results below the folder, and --output, are left out.
+
+Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
 with --view also an .html, the scan in 3D.
 """
 

@@ -1,4 +1,4 @@
-"""Is the scan upright and in the unit of its voxel? Neither stands in a file, and both decide whether anything is found."""
+"""Is a scan upright and in the unit of its voxel? Neither stands in its file, and both decide what is found."""
 
 import numpy as np
 import torch
@@ -80,12 +80,14 @@ def check_up(coord, source):
 
 
 def point_spacing(coord, seed=0):
-    """Median distance to the nearest other point, of at most 1,000 points of coord (N, 3); 0 for a single point."""
-    if len(coord) < 2:
-        return 0.0
+    """Median distance to the nearest point elsewhere, of at most 1,000 points of coord (N, 3).
+
+    A point that has its 8 nearest at its own place counts as 0.
+    """
     rows = np.random.default_rng(seed).permutation(len(coord))[:QUERIES]
-    distance, _ = cKDTree(coord, balanced_tree=False, compact_nodes=False).query(coord[rows], [2])
-    return float(np.median(distance))
+    distance, _ = cKDTree(coord, balanced_tree=False, compact_nodes=False).query(coord[rows], min(9, len(coord)))
+    elsewhere = np.where(distance > 0, distance, np.inf).reshape(len(rows), -1).min(axis=1)
+    return float(np.median(np.where(np.isfinite(elsewhere), elsewhere, 0)))
 
 
 def up_axis(coord):
@@ -134,7 +136,7 @@ def _bounding_planes(coord):
 
 
 def _slab_areas(layer, axis, number):
-    """Columns along `axis` that cells (M, 3) occupy in each pair of neighbouring layers: a plane may lie on a border."""
+    """Columns along `axis` that cells (M, 3) occupy in pairs of neighbouring layers: a plane may lie on a border."""
     column = np.ravel_multi_index(np.delete(layer, axis, axis=1).T, (2 * CELLS,) * 2)
     key = np.unique(column * (2 * CELLS) + layer[:, axis])
     count = np.bincount(key % (2 * CELLS), minlength=number + 1)

@@ -87,7 +87,8 @@ def check_scan(scene, source):
 def write_ply(path, coord, color=None, comment=None, **scalar_fields):
     """Binary .ply of coord (N, 3), color (N, 3) 0..255 and any 1-D fields (N,); the file appears only when complete.
 
-    comment: a line of its header. float64 coordinates stay double, other reals become float, integers int. ValueError for unequal lengths.
+    comment: a line of its header. float64 coordinates stay double, other reals become float, integers int. ValueError
+    for unequal lengths.
     """
     coord = np.asarray(coord)
     columns = dict(zip("xyz", coord.astype("<f8" if coord.dtype == np.float64 else "<f4").T, strict=True))

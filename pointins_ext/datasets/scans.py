@@ -159,7 +159,9 @@ def _distinct(names):
 
 def _disk_size(path):
     """Bytes of a scan file, or of the arrays of a scene folder."""
-    return sum(file.stat().st_size for file in Path(path).glob("*.npy")) if os.path.isdir(path) else os.stat(path).st_size
+    return (
+        sum(file.stat().st_size for file in Path(path).glob("*.npy")) if os.path.isdir(path) else os.stat(path).st_size
+    )
 
 
 def prepare_scan(scene, scale=1.0):

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ plyfile = pytest.importorskip("plyfile")
 from pointins_ext import segment  # noqa: E402
 from pointins_ext.datasets.readers import write_ply  # noqa: E402
 from pointins_ext.datasets.rooms import generate_room  # noqa: E402
+from pointins_ext.datasets.scans import ScanDataset  # noqa: E402
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS  # noqa: E402
 from tools.common import load_scenes  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +100,37 @@ def test_segment_takes_a_folder(weight, scan, tmp_path):
     # room.ply and room.npz side by side: neither result is written over the other
     names = {f"{scan}.{kind}" for scan in ("room.ply", "room.npz") for kind in ("ply", "npz")}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_segment_leaves_its_results_out(weight, scan, tmp_path):
+    """The same command twice, the results below the folder of the scans."""
+    shutil.copy(scan, tmp_path / "room.ply")
+    for _ in range(2):
+        done = tool("segment", "--weight", weight, "--input", ".", "--output", "out", "--no-picture", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["room.npz", "room.ply"]
+    assert "warning: .: 2 left out (results of pointins_ext): ./out/room.npz ..." in done.stderr
+    assert ScanDataset(tmp_path).names == ["room"]
+    shutil.copy(scan, tmp_path / "out" / "mine.ply")
+    done = tool("segment", "--weight", weight, "--input", ".", "--output", "out", "--no-picture", cwd=tmp_path)
+    assert done.returncode == 0 and "1 left out (in the folder of --output): out" in done.stderr, done.stderr
+
+
+def test_segment_says_why_it_finds_nothing(weight, scan, tmp_path):
+    coord = np.random.default_rng(0).random((100, 3)) * 0.1
+    np.savez(tmp_path / "speck.npz", coord=coord)
+    np.savez(tmp_path / "mm.npz", coord=np.load(scan.with_suffix(".npz"))["coord"] * 1000)
+    done = tool("segment", "--weight", weight, "--input", tmp_path / "speck.npz", "--output", tmp_path / "out.ply")
+    assert done.returncode == 0, done.stderr
+    assert "speck.npz: the scan is only" in done.stderr and "speck.npz: 0 instances: of the" in done.stderr
+    done = tool("segment", "--weight", weight, "--input", tmp_path / "mm.npz", "--output", tmp_path / "out.ply")
+    assert done.returncode == 2 and "divide coordinates in millimetres by 1000" in done.stderr.splitlines()[-1]
+
+
+def test_segment_help_states_its_defaults():
+    text = " ".join(tool("segment", "--help").stdout.split())
+    assert f"(default: {RADIUS_VOXELS:g} voxels)" in text and f"in voxels (default: {MIN_VOXELS})" in text
+    assert "z must point up" in text
 
 
 @pytest.mark.parametrize("method", ["components", "hdbscan", "labels"])
