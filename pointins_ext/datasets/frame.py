@@ -70,7 +70,7 @@ def check_up(coord, source):
     axis = up_axis(coord)
     if axis is None:
         return True
-    name = {"+z": "z", "-z": "-z, upside down,"}.get(axis, axis.removeprefix("+"))
+    name = "-z, upside down," if axis == "-z" else axis.removeprefix("+")
     notice(
         "up axis",
         f"{source}: {name} looks like the up axis (there lies the largest flat surface, with all else on one side of "
