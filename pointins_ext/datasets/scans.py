@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from pointins_ext import ops
 from pointins_ext.datasets.readers import READERS, read_scan
+from pointins_ext.datasets.values import GREY
 from pointins_ext.host import DATASETS, TRANSFORMS, DefaultDataset, comm
 
-GREY = 127.5
 MAX_NORMAL_POINTS = 200_000  # more are thinned first: some seconds instead of minutes on one core
 
 
@@ -142,8 +142,10 @@ def prepare_scan(scene, scale=1.0):
     number = len(scene["coord"])
     if "color" not in scene:
         scene["color"] = np.full((number, 3), GREY, np.float32)
-    if "normal" not in scene:
-        scene["normal"] = scan_normals(scene["coord"])
+    none = ~scene["normal"].any(axis=1) if "normal" in scene else np.ones(number, bool)
+    if none.any():
+        normal = scene.get("normal", np.zeros((number, 3), np.float32))
+        scene["normal"] = np.where(none[:, None], scan_normals(scene["coord"]), normal)
     for key in ("segment", "instance"):
         scene.setdefault(key, np.full(number, -1, np.int32))
     return scene
