@@ -30,6 +30,7 @@ KEY_OF = {name: key for key in KEYS for name in (key, *ALIASES[key])}
 SINGLES = {name: key for key, triples in TRIPLES.items() for triple in triples for name in triple}
 # what else a table of so many columns may hold, as an example for the message
 EXAMPLES = {
+    4: "segment=a[:, 3]",
     5: "strength=a[:, 3], segment=a[:, 4]",
     6: "color=a[:, 3:6]",
     7: "color=a[:, 3:6], segment=a[:, 6]",
@@ -103,7 +104,7 @@ def _by_position(table, source):
     if count == 3:
         return dict(coord=table)
     if count == 4:
-        notice("columns", f"{source}: 4 columns, taken for x y z strength; if the fourth is a label: {_cure(5)}")
+        notice("columns", f"{source}: 4 columns, taken for x y z strength; if the fourth is a label: {_cure(4)}")
         return dict(coord=table[:, :3], strength=table[:, 3])
     if count == 6 and rest[0] and not (table[:, 3:] < 0).any() and (table[:, 3:] == np.rint(table[:, 3:])).all():
         raise ValueError(f"{source}: columns 4 to 6 can be pure colors or normals along the axes; {_cure(6)}")

@@ -43,8 +43,8 @@ def read_scan(path):
     suffix = path.suffix.lower()
     if not path.is_dir() and suffix not in READERS:
         raise ValueError(
-            f"{path}: unknown format {path.suffix!r}, expected one of {' '.join(READERS)} or a scene folder; convert it, "
-            "or np.savez('scan.npz', coord=..., color=...)"
+            f"{path}: unknown format {path.suffix!r}, expected one of {' '.join(READERS)} or a scene folder; "
+            "convert it, or np.savez('scan.npz', coord=..., color=...)"
         )
     data = _read(path, _read_folder if path.is_dir() else READERS[suffix])
     if suffix == ".bin" and not path.is_dir():
@@ -199,7 +199,7 @@ def _read_pcd(path):
 
 
 def _plain_pcd(path):
-    """The file for pypcd4: a header without comments, in which all entries are there and fields have names of their own.
+    """The file for pypcd4: a header without comments, with all entries, with a name of its own for each field.
 
     PCL calls padding `_`, several times over; old writers leave out VERSION, COUNT or POINTS.
     """

@@ -56,7 +56,7 @@ def float_columns(numbers, source, stated):
 
 
 def _width(numbers, source, stated, cure):
-    """Numbers of a point."""
+    """Numbers of a point, `stated` where few points leave it open and no other number fits better."""
     sample = _sample(numbers)
     told = {width: _information(sample, width) for width in WIDTHS}
     best = max(told, key=lambda width: told[width][0])
@@ -64,10 +64,14 @@ def _width(numbers, source, stated, cure):
     if value > MIN_INFORMATION + noise:
         # cut at twice their width, the columns tell the same twice
         return min(width for width in WIDTHS if told[width][0] > 0.8 * value)
-    dividing = [width for width in READABLE if numbers.size % width == 0]
-    if len(dividing) > 1 and stated in dividing:
-        widths = " or ".join(map(str, dividing))
+    others = [width for width in READABLE if numbers.size % width == 0 and width != stated]
+    if numbers.size % stated or not others:
+        return stated
+    widths = " or ".join(map(str, sorted([stated, *others])))
+    if told[stated][0] < max(MIN_INFORMATION, *(told[width][0] for width in others)):
         raise ValueError(f"{source}: {numbers.size} float32 numbers can be rows of {widths}; say which: {cure}")
+    said = f"{numbers.size} float32 numbers can be rows of {widths}: taken for {stated}"
+    notice("columns", f"{source}: {said}; if it is not so: {cure}")
     return stated
 
 

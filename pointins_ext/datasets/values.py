@@ -60,7 +60,8 @@ def check_scan(columns, source):
             raise ValueError(f"{source}: {key} holds {np.asarray(value).dtype}, expected numbers")
         if (*shape, 0)[0] != number:
             raise ValueError(
-                f"{source}: {key} has {(*shape, 0)[0]} rows, expected {number} as coord; write both from the same points"
+                f"{source}: {key} has {(*shape, 0)[0]} rows, expected {number} as coord; write both from the same "
+                "points"
             )
     if number < MIN_POINTS:
         raise ValueError(f"{source}: {number} points, expected at least {MIN_POINTS}; remove this scan")
@@ -159,7 +160,7 @@ def _normal(value, source):
         return _absent("normal", value, source, "estimated where they are needed")
     unit = np.where(known[:, None], value / np.where(known, length, 1)[:, None], 0)
     if (np.abs(unit[known] - np.median(unit[known], axis=0)) < 1e-6).all():
-        notice("normals", f"{source}: all normals are the same; without them they are estimated: remove them if they are none")
+        notice("normals", f"{source}: all normals are the same, and kept; without them they are estimated")
     if not known.all():
         count = len(known) - known.sum()
         notice("normals", f"{source}: {count} of {len(known)} normals are 0 or NaN: estimated where they are needed")
