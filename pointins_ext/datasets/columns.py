@@ -74,8 +74,6 @@ def _by_name(fields, source):
             columns[key] = np.asarray(fields[names[found[0]]])
         if len(found) > 1 and key in ("segment", "instance") and found[1] != "classification":
             notice(key, f"{source}: {' and '.join(found)} can all be {key}; {found[0]} is used, name that one {key}")
-        if key == "segment" and found == ["classification"] and _never_classified(columns[key]):
-            del columns[key]
     if "coord" not in columns:
         listed = ", ".join(repr(name) for name in fields) or "nothing"
         raise ValueError(
@@ -89,11 +87,6 @@ def _stack(values, names, source):
     if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
         raise ValueError(f"{source}: {', '.join(names)} have the shapes {shapes}, expected (N,) for each")
     return np.stack(values, axis=1)
-
-
-def _never_classified(value):
-    """0 and 1 are `created, never classified` and `unclassified` in LAS, whose files always have this column."""
-    return bool(np.isin(value, (0, 1)).all())
 
 
 def _by_position(table, source):
@@ -121,7 +114,7 @@ def _by_position(table, source):
         )
         keys = ("coord", "color")
     else:
-        what = "that are neither colors nor normals" if count in (6, 9) else "expected 3, 4, 6 or 9"
+        what = "neither colors nor normals" if count in (6, 9) else "expected 3, 4, 6 or 9"
         raise ValueError(f"{source}: a table of {count} columns, {what}; say what they are: {_cure(count)}")
     notice("columns", f"{source}: {count} columns, taken for {' '.join(keys)}; if they are not: {_cure(count)}")
     return {key: table[:, 3 * i : 3 * i + 3] for i, key in enumerate(keys)}
@@ -146,8 +139,8 @@ def _require_rows(table, source):
 
 
 def _cure(count):
-    more = f", {EXAMPLES[count]}" if count in EXAMPLES else ", and color=, normal=, segment=, instance= of theirs"
-    return f"a = np.load(file); np.savez('scan.npz', coord=a[:, :3]{more})"
+    more = EXAMPLES.get(count, "color=..., normal=..., segment=..., instance=...")
+    return f"a = np.load(file); np.savez('scan.npz', coord=a[:, :3], {more})"
 
 
 def _unit_rows(value):

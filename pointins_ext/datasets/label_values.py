@@ -5,6 +5,8 @@ import numpy as np
 from pointins_ext.errors import notice
 
 MAX_CLASS = 65535
+LAST_CLASS = 259  # of SemanticKITTI, in the low half of its words
+WORDS = "32-bit words of SemanticKITTI are segment = word & 0xFFFF and instance = word >> 16"
 LOWEST = -32768  # below it, a signed reading of 32-bit words is more likely than a mark for "none"
 MARKS = (255, 65535)  # of types that cannot say -1
 SPAN = 0.9  # of the scan's extent, along two axes, that the background covers
@@ -14,20 +16,19 @@ def segment_values(value, source):
     """Classes (N,) of any type -> int32, -1 = none."""
     value = _whole("segment", value, source)
     if value.max(initial=0) > MAX_CLASS:
-        raise ValueError(
-            f"{source}: segment holds up to {value.max()}, expected classes; 32-bit words of SemanticKITTI are "
-            "segment = word & 0xFFFF and instance = word >> 16"
-        )
+        raise ValueError(f"{source}: segment holds up to {value.max()}, expected classes; {WORDS}")
     return value.astype(np.int32)
 
 
 def instance_values(value, coord, source):
     """Instances (N,) of any type, at coord (N, 3) -> int32, -1 = none, which background numbered 0 becomes."""
     value = _whole("instance", value, source)
-    limits = np.iinfo(np.int32)
-    if value.max(initial=0) > limits.max:
+    highest, limit = value.max(initial=0), np.iinfo(np.int32).max
+    if MAX_CLASS < highest < 2**32 and (value[value >= 0] & 0xFFFF).max() <= LAST_CLASS:
+        raise ValueError(f"{source}: instance holds up to {highest} with classes in its low bits; {WORDS}")
+    if highest > limit:
         raise ValueError(
-            f"{source}: instance holds up to {value.max()}, expected at most {limits.max}; number them anew: "
+            f"{source}: instance holds up to {highest}, expected at most {limit}; number them anew: "
             "np.unique(instance, return_inverse=True)[1]"
         )
     return _without_background(value, coord, source).astype(np.int32)
@@ -51,6 +52,7 @@ def _whole(key, value, source):
     """int64 (N,) with -1 for every mark of "none"."""
     kind = value.dtype
     if kind.kind == "f":
+        value = value.astype(np.float64)
         missing = ~np.isfinite(value)
         broken = ~missing & (value != np.rint(value))
         if broken.any():
@@ -72,8 +74,8 @@ def _without_marks(key, value, kind, source):
     lowest, highest = value.min(initial=0), value.max(initial=0)
     if lowest < LOWEST:
         raise ValueError(
-            f"{source}: {key} holds {lowest}, expected -1 for no label and numbers from 0 on; 32-bit words read as "
-            f"signed numbers are word = {key}.astype(np.uint32), segment = word & 0xFFFF, instance = word >> 16"
+            f"{source}: {key} holds {lowest}, expected -1 for no label and numbers from 0 on; if these are words read "
+            f"as signed numbers, word = {key}.astype(np.uint32): {WORDS}"
         )
     if lowest < -1:
         notice(key, f"{source}: {key} holds {lowest}: as all negative numbers -1, no label; number labels from 0")
@@ -82,7 +84,8 @@ def _without_marks(key, value, kind, source):
     end = 2**63 - 1 if kind == np.uint64 else end
     if highest in (end, *MARKS) and not (value == highest - 1).any():
         if highest == end:
-            notice(key, f"{source}: {key} holds {highest}, the largest {kind}: -1, no label; use another type else")
+            most = np.iinfo(kind).max
+            notice(key, f"{source}: {key} holds {most}, the largest {kind}: -1, no label; if it is one, write int32")
             return np.where(value == highest, -1, value)
         notice(key, f"{source}: {key} holds {highest} and is kept so; if it means no label, write -1")
     return value

@@ -14,6 +14,7 @@ import numpy as np
 from pointins_ext.datasets.columns import columns_of, is_known
 from pointins_ext.datasets.strides import float_columns
 from pointins_ext.datasets.values import as_scene
+from pointins_ext.errors import notice
 from pointins_ext.files import whole_file
 
 FOREIGN = {  # how files begin that are something else than their name says
@@ -132,14 +133,14 @@ def _read_folder(path):
 
 
 def _read_npz(path):
-    with _read_numpy(path) as arrays:
-        names = getattr(arrays, "files", None)
-        if names is None:
-            raise _Unreadable("a single array; name it .npy")
+    arrays = _read_numpy(path)
+    if isinstance(arrays, np.ndarray):
+        raise _Unreadable("a single array; name it .npy")
+    with arrays:
         try:
-            if names == ["arr_0"]:  # np.savez(file, table)
+            if arrays.files == ["arr_0"]:  # np.savez(file, table)
                 return arrays["arr_0"]
-            return {name: arrays[name] if is_known(name) else None for name in names}
+            return {name: arrays[name] if is_known(name) else None for name in arrays.files}
         except ValueError as error:
             raise _without_pickles(error) from error
 
@@ -246,7 +247,27 @@ def _read_las(path):
         raise ValueError(f"{len(las.points)} of {las.header.point_count} points are there")
     # X, Y, Z are the integers behind the coordinates
     names = [name for name in las.point_format.dimension_names if name not in ("X", "Y", "Z") and is_known(name)]
-    return {"coord": np.asarray(las.xyz, np.float64)} | {name: np.asarray(las[name]) for name in names}
+    fields = {name: np.asarray(las[name]) for name in names}
+    return {"coord": np.asarray(las.xyz, np.float64)} | _filled(fields, path)
+
+
+def _filled(fields, path):
+    """The fields of a .las file without those that the format demands and the writer had nothing for."""
+    rgb = ("red", "green", "blue")
+    if all(name in fields and not fields[name].any() for name in rgb):
+        fields = {name: value for name, value in fields.items() if name not in rgb}
+    if "intensity" in fields and not fields["intensity"].any():
+        del fields["intensity"]
+    classes = np.unique(fields.get("classification", []))
+    if len(classes) and classes.max() <= 1:  # never classified, unclassified
+        del fields["classification"]
+        if len(classes) == 2:
+            notice(
+                "classification",
+                f"{path}: classification is 0 or 1, which in LAS is never classified or unclassified: no labels; to "
+                "overrule, write them as a field segment in extra bytes",
+            )
+    return fields
 
 
 def _library(name, suffix):

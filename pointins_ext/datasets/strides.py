@@ -4,11 +4,12 @@ import numpy as np
 
 from pointins_ext.errors import notice
 
-WIDTHS = range(3, 9)
+WIDTHS = range(3, 13)
 READABLE = range(3, 7)
-BLOCK = 840  # a multiple of every width: blocks of a file can be drawn without moving its columns
-MAX_BLOCKS = 200
+BLOCK = 27720  # a multiple of every width: blocks of a file can be drawn without moving its columns
+MAX_BLOCKS = 6
 BINS = 16
+SAME = 0.7  # of the most that any width tells; of six different columns, three tell up to 0.56
 MIN_INFORMATION = 0.02  # nats above the noise that the right width has at least
 MAX_COORDINATE = 1e7  # meters; a UTM northing is below
 TINY = 1e-20  # what other content looks like as float32
@@ -62,8 +63,8 @@ def _width(numbers, source, stated, cure):
     best = max(told, key=lambda width: told[width][0])
     value, noise = told[best]
     if value > MIN_INFORMATION + noise:
-        # cut at twice their width, the columns tell the same twice
-        return min(width for width in WIDTHS if told[width][0] > 0.8 * value)
+        # cut at twice their width, the columns tell the same twice, or little more where points alternate
+        return min(width for width in WIDTHS if told[width][0] > SAME * value)
     others = [width for width in READABLE if numbers.size % width == 0 and width != stated]
     if numbers.size % stated or not others:
         return stated
@@ -87,15 +88,16 @@ def _sample(numbers):
 def _information(numbers, width):
     """Mutual information, nats, of a number's column and its value, bias removed; and the bias."""
     numbers = numbers[: numbers.size // width * width]
-    finite = numbers[np.isfinite(numbers)]
-    if not finite.size:
+    there = np.isfinite(numbers)  # organized clouds have NaN in some order of their own
+    column, numbers = (np.arange(numbers.size) % width)[there], numbers[there]
+    if not numbers.size:
         return 0.0, 0.0
-    edges = np.unique(np.quantile(finite, np.linspace(0, 1, BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1]))
     # a value that is an edge fills a bin of its own: constant columns are told by it
     place = np.searchsorted(edges, numbers)
     on_edge = edges[np.minimum(place, len(edges) - 1)] == numbers
     table = np.zeros((width, 2 * len(edges) + 2))
-    np.add.at(table, (np.arange(numbers.size) % width, 2 * place + on_edge), 1)
+    np.add.at(table, (column, 2 * place + on_edge), 1)
     share = table / numbers.size
     expected = share.sum(axis=1, keepdims=True) * share.sum(axis=0, keepdims=True)
     full = share > 0
@@ -105,16 +107,23 @@ def _information(numbers, width):
 
 def _has_coordinates(numbers, width):
     """Whether the first three of `width` columns can be meters."""
-    size = np.abs(numbers[: numbers.size // width * width].reshape(-1, width)[:, :3])
-    possible = np.isnan(size) | (size == 0) | ((size > TINY) & (size < MAX_COORDINATE))
+    coord = numbers[: numbers.size // width * width].reshape(-1, width)[:, :3]
+    possible = np.isnan(coord) | _is_length(coord)
     return possible.size > 0 and bool(possible.mean() > 0.99)
+
+
+def _is_length(value):
+    """Mask of the numbers that can be meters."""
+    with np.errstate(invalid="ignore"):  # other content has NaN that numpy complains about
+        return (value == 0) | ((np.abs(value) > TINY) & (np.abs(value) < MAX_COORDINATE))
 
 
 def _is_float64(numbers, sane):
     """Half of the words of float64 numbers are low digits: noise as float32, or zero where the numbers are round."""
-    wide = np.abs(numbers[: numbers.size // 2 * 2].view(np.float64))
-    possible = (wide == 0) | ((wide > TINY) & (wide < MAX_COORDINATE))
-    round_numbers = not numbers[::2].any() and numbers[1::2].any()
+    wide = numbers[: numbers.size // 2 * 2].view(np.float64)
+    possible = _is_length(wide)
+    words = numbers.view(np.uint32)
+    round_numbers = not words[::2].any() and words[1::2].any()
     return bool(possible.mean() > 0.99 and (not sane or round_numbers)) if wide.size else False
 
 

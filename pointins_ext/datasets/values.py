@@ -55,7 +55,8 @@ def check_scan(columns, source):
         shape, width = np.shape(value), WIDTH.get(key)
         right = shape[1:] == (width,) or (width == 1 and len(shape) == 1) or (key == "color" and shape[1:] == (4,))
         if width is not None and not right:
-            raise ValueError(f"{source}: {key} has shape {shape}, expected (N, {width})")
+            cure = "; transpose it" if len(shape) == 2 and shape[0] == width else ""
+            raise ValueError(f"{source}: {key} has shape {shape}, expected (N, {width}){cure}")
         if np.asarray(value).dtype.kind not in "fiub":
             raise ValueError(f"{source}: {key} holds {np.asarray(value).dtype}, expected numbers")
         if (*shape, 0)[0] != number:
@@ -96,8 +97,6 @@ def _color(value, source):
     known = _known(value)
     if not known.size:
         return _absent("color", value, source)
-    if kind == np.uint8:
-        return value.astype(np.float32)
     low, high = np.quantile(known, (0.05, 0.99))
     scale = _range(known, kind)
     if scale is None or low < -0.1 * scale:
@@ -106,16 +105,17 @@ def _color(value, source):
             "(color + 1) / 2, else divide by the largest value that is possible"
         )
     result = value.astype(np.float64) * (BYTE / scale)
-    outside = int(((result < -0.5) | (result > BYTE + 0.5)).any(axis=1).sum())
-    if outside or not (scale == BYTE or (kind == np.uint16 and scale == WORD)):
+    none = ~np.isfinite(result).all(axis=1)
+    outside = int((((result < -0.5) | (result > BYTE + 0.5)).any(axis=1) & ~none).sum())
+    dark = high * BYTE / scale < ALMOST_BLACK
+    if outside or dark or not (scale == BYTE or (kind == np.uint16 and scale == WORD)):
         clipped = f", {outside} points outside of it clipped" if outside else ""
-        dark = ", almost black" if high * BYTE / scale < ALMOST_BLACK else ""
+        dark = ", almost black" if dark else ""
         notice(
             "colors",
             f"{source}: colors up to {high:.4g} (99 % quantile{dark}), taken for 0..{scale}{clipped}; write 0..255 as "
             "uint8 to overrule",
         )
-    none = ~np.isfinite(result).all(axis=1)
     if none.any():
         notice("missing colors", f"{source}: {none.sum()} of {len(value)} points have NaN or Inf in color: made grey")
         result[none] = GREY
@@ -134,18 +134,21 @@ def _strength(value, source):
         # dB, or counts around zero: no convention says where 0 and 1 are
         low, high = np.quantile(value[np.isfinite(value)].astype(np.float64), (0.01, 0.99))
         said, end = f"strength from {low:.4g} to {high:.4g} (1 % and 99 % quantile), scaled to 0..1", high
+        scale = None
     else:
         said, low, end = f"strength up to {high:.4g} (99 % quantile), taken for 0..{scale}", 0, scale
     result = (value.astype(np.float64) - low) / ((end - low) or 1)
-    outside = int(((result < -0.01) | (result > 1.01)).sum())
+    none = ~np.isfinite(result)
+    outside = int((((result < -0.01) | (result > 1.01)) & ~none).sum())
     stated = kind == np.uint8 or (kind == np.uint16 and scale == WORD) or scale == 1
     if outside or not stated:
         clipped = f", {outside} points outside of it clipped" if outside else ""
         notice("strength", f"{source}: {said}{clipped}; write 0..1 as float to overrule")
     result = np.clip(result, 0, 1)
-    none = ~np.isfinite(result)
     if none.any():
-        notice("missing strength", f"{source}: {none.sum()} of {len(value)} points have NaN in strength: the median")
+        notice(
+            "missing strength", f"{source}: {none.sum()} of {len(value)} points have NaN or Inf in strength: the median"
+        )
         result[none] = np.median(result[~none])
     return result.astype(np.float32)[:, None]
 
