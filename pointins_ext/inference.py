@@ -180,11 +180,18 @@ class Predictor:
         if key == "color":
             color = scene.get("color")
             return torch.full_like(coord, 0.5) if color is None else _rows(color, kept) / 255  # as NormalizeColor
-        if key == "normal" and scene.get("normal") is None:
-            return torch.as_tensor(estimate_normals(coord), dtype=torch.float32)
+        if key == "normal":
+            return self._normals(scene.get("normal"), kept, coord)
         if scene.get(key) is None:
             raise ValueError(f"the checkpoint needs '{key}' for every point; the scan has {', '.join(sorted(scene))}")
         return _rows(scene[key], kept).reshape(len(kept), -1)
+
+    @staticmethod
+    def _normals(normal, kept: torch.Tensor, coord: torch.Tensor) -> torch.Tensor:
+        """Those of the scan; estimated where it has none, or (0, 0, 0) at a point."""
+        normal = torch.zeros_like(coord) if normal is None else _rows(normal, kept)
+        there = normal.any(dim=1, keepdim=True)
+        return normal if there.all() else torch.where(there, normal, estimate_normals(coord))
 
 
 def load_predictor(
@@ -295,27 +302,22 @@ def segment(
 ):
     """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centres (I, 3) in metres.
 
-    `coord` (N,3) metres, optional `color` (N,3) 0..255, `normal` (N,3); `weight`: a PointINS checkpoint or a
-    `Predictor`; z must point up, as in training.
+    `coord` (N,3) metres with z up, as in training, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are
+    read as those of files are: see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint
+    or a `Predictor`;
     `grid_size`: voxel of this scan in metres (default: as in training); `radius`, `min_points`: clustering of shifted
     voxels; `channels`: strength and what else the checkpoint reads. ValueError for what is unfit; a ScanWarning where
     z seems not to be up, the unit another, or nothing is found.
     """
     if weight is None:
         raise ValueError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
-    from pointins_ext.datasets.readers import LARGE_COORDINATE, check_scan
+    from pointins_ext.datasets.values import as_scene
 
     for name, value in dict(grid_size=grid_size, radius=radius).items():
         if value is not None and not 0 < value < np.inf:
             raise ValueError(f"segment: {name} is {value}, expected metres above 0")
-    scene = dict(coord=coord, color=color, normal=normal, **channels)
-    scene = {key: _array(key, value) for key, value in scene.items() if value is not None}
-    check_scan(scene, "segment")
-    scene["coord"] = scene["coord"].astype(np.float64)
-    # single precision has centimetres left in map coordinates
-    far = np.abs(scene["coord"]).max() > LARGE_COORDINATE
-    shift = np.floor(scene["coord"].mean(axis=0)) if far else np.zeros(3)
-    scene["coord"] = (scene["coord"] - shift).astype(np.float32)
+    columns = dict(coord=coord, color=color, normal=normal, **channels)
+    scene = as_scene({key: _array(key, value) for key, value in columns.items() if value is not None}, "segment")
     predictor = copy.copy(weight) if isinstance(weight, Predictor) else load_predictor(weight)
     unknown = channels.keys() - set(predictor.feat_keys)
     if unknown:
@@ -327,13 +329,23 @@ def segment(
     instance = prediction.instances(radius, min_points)
     if instance.max(initial=-1) < 0:
         notice("empty results", f"segment: {prediction.why_nothing(radius, min_points)}")
-    return instance, instance_centers(scene["coord"], instance) + shift
+    center = instance_centers(scene["coord"], instance) + scene["coord_shift"]
+    return at_all_points(instance, scene, -1), center
+
+
+def at_all_points(value: np.ndarray, scene: dict, missing) -> np.ndarray:
+    """`value` (M, ...) of a scene's points as (N, ...) of all that its file has, `missing` at those left out."""
+    if "kept" not in scene:
+        return value
+    result = np.full((len(scene["kept"]), *value.shape[1:]), missing, value.dtype)
+    result[scene["kept"]] = value
+    return result
 
 
 def _array(name: str, value) -> np.ndarray:
     try:
         return np.asarray(value)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError: a tensor on a GPU
         raise ValueError(f"segment: {name} is no array: {error}") from error
 
 

@@ -285,6 +285,40 @@ def test_segment_gives_ids_and_centres(checkpoint, scene):
     assert np.array_equal(label, again)
 
 
+def test_arrays_are_read_as_files_are(predictor, scene):
+    """Colors of 0..1, normals of zeros and points without coordinates, as Open3D and depth cameras give them."""
+    args = dict(weight=predictor, min_points=20)
+    whole = {key: scene[key] for key in ("coord", "color", "normal")}
+    label, center = pointins_ext.segment(**whole, **args)
+    with pytest.warns(ScanWarning, match="segment: colors up to .* taken for 0..1"):
+        unit = pointins_ext.segment(**whole | dict(color=scene["color"] / 255), **args)
+    assert np.array_equal(unit[0], label)
+
+    estimated, _ = pointins_ext.segment(**whole | dict(normal=None), **args)
+    with pytest.warns(ScanWarning, match="segment: normal is 0 at all points"):
+        zeros = pointins_ext.segment(**whole | dict(normal=scene["normal"] * 0), **args)
+    assert np.array_equal(zeros[0], estimated)
+
+    missing = np.zeros(len(label) + 99, bool)
+    missing[4:814:9] = missing[-9:] = True
+    arrays = {key: np.full((len(missing), 3), np.nan, np.float32) for key in whole}
+    for key, value in arrays.items():
+        value[~missing] = whole[key]
+    with pytest.warns(ScanWarning, match=f"segment: {missing.sum()} of {len(missing)} points have NaN"):
+        holes, holes_center = pointins_ext.segment(**arrays, **args)
+    assert (holes[missing] == -1).all() and np.array_equal(holes[~missing], label)
+    np.testing.assert_allclose(holes_center, center, atol=1e-5)
+
+
+def test_normals_are_estimated_where_a_point_has_none(predictor, scene):
+    some = scene["normal"].copy()
+    some[::2] = 0
+    kept, coord = torch.arange(len(some)), torch.from_numpy(scene["coord"])
+    channel = predictor._channel("normal", dict(normal=some), kept, coord)
+    assert channel.norm(dim=1).numpy() == pytest.approx(1, abs=1e-3)
+    np.testing.assert_array_equal(channel[1::2], some[1::2])
+
+
 def test_nothing_found_is_no_instance_and_is_said(predictor, scene):
     with pytest.warns(ScanWarning, match="segment: 0 instances: of the .* voxels of 0.05 m no 1000000 are joined"):
         label, center = pointins_ext.segment(scene["coord"], weight=predictor, min_points=10**6)

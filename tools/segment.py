@@ -7,7 +7,8 @@ z must point up, and the unit is that of --grid-size: metres, as in training, wi
 said. Results below the folder, and --output, are left out.
 
 Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
-with --view also an .html, the scan in 3D.
+with --view also an .html, the scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
+the file in its order, instance -1 and offset NaN at those.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from pointins_ext.datasets.tree import RESULT, find_scans
 from pointins_ext.errors import exit_on_user_error, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import at_least, positive
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, instance_centers, load_predictor
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, instance_centers, load_predictor
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 
@@ -111,7 +112,8 @@ def segment_scan(predictor, scan: str, target: Path, args) -> int:
     write_ply(target, coord, color, comment=RESULT, instance=instance, **fields)
     center = instance_centers(scene["coord"], instance) + shift
     with whole_file(target.with_suffix(".npz")) as stream:
-        np.savez_compressed(stream, instance=instance, center=center, offset=offset)
+        arrays = dict(instance=at_all_points(instance, scene, -1), offset=at_all_points(offset, scene, np.nan))
+        np.savez_compressed(stream, center=center, **arrays)
     if not args.no_picture:
         images = [render_points(scene["coord"], c) for c in (scene["color"], color)]
         panel(images, ["Scan", f"{instance.max() + 1} instances"], 2, target.with_suffix(".png"))

@@ -1,87 +1,83 @@
 """Scan files to scene dicts, and back to .ply.
 
 A scene has coord (N, 3) float32, coord_shift (3,) float64 with `coord + coord_shift` = the file's coordinates, and
-where the file has them: color (N, 3) float32 0..255, normal (N, 3) unit, strength (N, 1), segment, instance (N,) int32.
+where the file has them: color (N, 3) float32 0..255, normal (N, 3) unit or 0 where a point has none, strength (N, 1)
+0..1, segment, instance (N,) int32, -1 = none. Where points of the file were left out, kept (M,) bool is False at them.
 """
 
+import io
+import re
 from pathlib import Path
 
 import numpy as np
 
+from pointins_ext.datasets.columns import columns_of, is_known
+from pointins_ext.datasets.strides import float_columns
+from pointins_ext.datasets.values import as_scene
+from pointins_ext.errors import notice
 from pointins_ext.files import whole_file
 
-MIN_POINTS = 10
-LARGE_COORDINATE = 1000.0  # float32 resolves 0.06 mm at 1 km, but only 0.5 m at a UTM northing
-NPY_COLUMNS = {3: ("coord",), 4: ("coord", "strength"), 6: ("coord", "color"), 9: ("coord", "color", "normal")}
-KEYS = ("coord", "color", "normal", "strength", "segment", "instance")
-WIDTH = dict(coord=3, color=3, normal=3, strength=1)
-ALIASES = dict(
-    coord=("points", "xyz", "pos"),
-    color=("colors", "colour", "rgb"),
-    normal=("normals",),
-    strength=("intensity", "reflectance"),
-    segment=("label", "labels", "semantic"),
-    instance=("instance_id", "instances"),
-)
-TRIPLES = dict(
-    coord=(("x", "y", "z"),),
-    color=(("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue")),
-    normal=(("nx", "ny", "nz"), ("normal_x", "normal_y", "normal_z")),
-)
+FOREIGN = {  # how files begin that are something else than their name says
+    b"version https://git-lfs": "a pointer of Git LFS instead of the file: git lfs pull",
+    b"<!DOCTYPE": "a web page instead of the file: download it again",
+    b"<html": "a web page instead of the file: download it again",
+    b"\x1f\x8b": "compressed by gzip: unpack it first",
+}
 
 
-def read_scan(path, check=True):
+class _Unreadable(ValueError):
+    """Says the cause and the cure, but not the file."""
+
+
+def read_scan(path):
     """Scene dict of a scan file, or of a scene folder with coord.npy.
 
-    .ply .pcd .las .laz; .npz with the keys above; .npy with 3 (xyz), 4 (+ strength), 6 (+ color) or 9 (+ color, normal)
-    columns; .bin float32 x y z strength (KITTI), .pcd.bin x y z strength ring (nuScenes, strength 0..255).
-    Coordinates beyond 1 km are centred in float64 first. Errors name the file: FileNotFoundError, ValueError for an
-    unreadable or (with `check`) an unfit scan, see `check_scan`; ImportError where the format's library is missing.
+    .ply .pcd .las .laz; .npz with the keys above; .npy with 3 (xyz), 4 (+ strength), 6 (+ color or normal) or 9 (both)
+    columns; .bin float32 x y z strength (KITTI), .pcd.bin x y z strength ring (nuScenes); extra columns by the names in
+    use. Ranges, placeholders and missing points: see `as_scene`; what is guessed is said as a ScanWarning. Coordinates
+    beyond 1 km are centered in float64 first. Errors name the file: FileNotFoundError, ValueError for an unreadable or
+    an unfit scan; ImportError where the format's library is missing.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
-    reader = _read_folder if path.is_dir() else READERS.get(path.suffix.lower())
-    if reader is None:
+    suffix = path.suffix.lower()
+    if not path.is_dir() and suffix not in READERS:
         raise ValueError(
-            f"{path}: unknown format {path.suffix!r}, expected one of {' '.join(READERS)} or a scene folder"
+            f"{path}: unknown format {path.suffix!r}, expected one of {' '.join(READERS)} or a scene folder; "
+            "convert it, or np.savez('scan.npz', coord=..., color=...)"
         )
+    data = _read(path, _read_folder if path.is_dir() else READERS[suffix])
+    if suffix == ".bin" and not path.is_dir():
+        columns = float_columns(data, path, 5 if path.name.lower().endswith(".pcd.bin") else 4)
+    else:
+        columns = columns_of(data, path)
+    return as_scene(columns, path)
+
+
+def _read(path, reader):
+    """What the reader of a format finds in a file. Every library fails on a broken file in its own way."""
     try:
-        scene = reader(path)
+        if path.is_file():
+            _require_content(path)
+        return reader(path)
     except (ImportError, OSError, MemoryError):
         raise
-    except Exception as error:  # every library fails on a broken file in its own way; the user needs the file's name
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except _Unreadable as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: cannot be read: {reason}; is the file complete? export it again") from error
-    if check or "coord" not in scene:
-        check_scan(scene, path)
-    return _convert(scene)
 
 
-def check_scan(scene, source):
-    """ValueError naming `source` where a scan has no use: shapes, unequal lengths, fewer than 10 points, NaN or Inf."""
-    if "coord" not in scene:
-        raise ValueError(f"{source}: no coordinates, found {sorted(scene)}; expected x y z, or an array named coord")
-    number = (*np.shape(scene["coord"]), 0)[0]
-    for key in (key for key in KEYS if key in scene):
-        shape, width = np.shape(scene[key]), WIDTH.get(key, 1)
-        if shape[1:] != (width,) and not (width == 1 and len(shape) == 1):
-            raise ValueError(f"{source}: {key} has shape {shape}, expected (N, {width})")
-        if np.asarray(scene[key]).dtype.kind not in "fiub":
-            raise ValueError(f"{source}: {key} holds {np.asarray(scene[key]).dtype}, expected numbers")
-        if shape[0] != number:
-            raise ValueError(
-                f"{source}: {key} has {shape[0]} rows, expected {number} as coord; write both from the same points"
-            )
-    if number < MIN_POINTS:
-        raise ValueError(f"{source}: {number} points, expected at least {MIN_POINTS}; remove this scan")
-    for key in (key for key in WIDTH if key in scene):
-        bad = number - int(np.isfinite(np.asarray(scene[key]).reshape(number, -1)).all(axis=1).sum())
-        if bad:
-            raise ValueError(
-                f"{source}: {bad} of {number} points have NaN or Inf in {key}, expected finite numbers; drop these "
-                f"points: scene = read_scan(path, check=False); keep = np.isfinite(scene['{key}']).all(axis=1)"
-            )
+def _require_content(path):
+    with open(path, "rb") as file:
+        start = file.read(32)
+    if not start:
+        raise _Unreadable("it is empty (0 bytes): copy or export it again")
+    for mark, what in FOREIGN.items():
+        if start.startswith(mark):
+            raise _Unreadable(f"it is {what}")
 
 
 def write_ply(path, coord, color=None, comment=None, **scalar_fields):
@@ -112,71 +108,168 @@ def write_ply(path, coord, color=None, comment=None, **scalar_fields):
         file.write(header.encode() + table.tobytes())
 
 
-def _load(path):
+def _read_numpy(path):
     """np.load, which takes every file that it does not know for a pickle."""
     with open(path, "rb") as file:
         if file.read(2) not in (b"PK", b"\x93N"):
-            raise ValueError("no file of NumPy arrays")
-    return np.load(path)
+            raise _Unreadable("no file of NumPy arrays; write it with np.save or np.savez")
+    try:
+        return np.load(path)
+    except ValueError as error:
+        raise _without_pickles(error) from error
+
+
+def _without_pickles(error):
+    """The error, in other words where it is about objects."""
+    if "allow_pickle" not in str(error):
+        return error
+    return _Unreadable(
+        "Object arrays (a pickled dict, or rows of unequal length) are not read; write plain arrays: "
+        "np.savez('scan.npz', coord=..., color=...)"
+    )
 
 
 def _read_folder(path):
     files = {file.stem: file for file in sorted(path.glob("*.npy"))}
-    return {key: _load(files[key]) for key in KEYS if key in files}
+    return {name: _read(file, _read_numpy) if is_known(name) else None for name, file in files.items()}
 
 
 def _read_npz(path):
-    with _load(path) as arrays:
-        return _from_fields(arrays)
+    arrays = _read_numpy(path)
+    if isinstance(arrays, np.ndarray):
+        raise _Unreadable("a single array; name it .npy")
+    with arrays:
+        try:
+            if arrays.files == ["arr_0"]:  # np.savez(file, table)
+                return arrays["arr_0"]
+            return {name: arrays[name] if is_known(name) else None for name in arrays.files}
+        except ValueError as error:
+            raise _without_pickles(error) from error
 
 
 def _read_npy(path):
-    table = _load(path)
-    if table.ndim != 2 or table.shape[1] not in NPY_COLUMNS:
-        raise ValueError(f"array of shape {table.shape}, expected (N, C) with C in {sorted(NPY_COLUMNS)}")
-    keys = NPY_COLUMNS[table.shape[1]]
-    return dict(zip(keys, np.split(table, np.cumsum([WIDTH[key] for key in keys])[:-1], axis=1), strict=True))
+    table = _read_numpy(path)
+    if not isinstance(table, np.ndarray):
+        raise _Unreadable("several arrays; name it .npz")
+    return table
 
 
 def _read_bin(path):
-    nuscenes = path.name.lower().endswith(".pcd.bin")
-    columns = 5 if nuscenes else 4
-    table = np.fromfile(path, np.float32)
-    if table.size % columns:
-        raise ValueError(f"{table.size} float32 numbers, expected a multiple of {columns}")
-    table = table.reshape(-1, columns)
-    return dict(coord=table[:, :3], strength=table[:, 3:4] / (255 if nuscenes else 1))
+    size = path.stat().st_size
+    if size % 4:
+        raise _Unreadable(
+            f"{size} bytes are no float32 numbers, expected a multiple of 4; is the file complete? export it again"
+        )
+    return np.fromfile(path, np.float32)
 
 
 def _read_ply(path):
     plyfile = _library("plyfile", "ply")
-    elements = plyfile.PlyData.read(str(path))
+    elements = plyfile.PlyData.read(_in_ascii(path))
     if "vertex" not in elements:
-        raise ValueError(f"no element vertex, found {[element.name for element in elements]}")
+        raise _Unreadable(f"no element vertex, found {[element.name for element in elements]}; export points")
     vertex = elements["vertex"]
-    return _from_fields({prop.name: vertex[prop.name] for prop in vertex.properties})
+    scalars = [prop.name for prop in vertex.properties if not isinstance(prop, plyfile.PlyListProperty)]
+    return {name: np.asarray(vertex[name]) for name in scalars}
+
+
+def _in_ascii(path):
+    """The file for plyfile, which takes no umlaut in a header: its name, or a stream where there is one."""
+    with open(path, "rb") as file:
+        if file.readline(16).strip() != b"ply":
+            raise _Unreadable("expected 'ply' in its first line; it is no .ply file, export it as one")
+        while (line := file.readline()) and line.strip() != b"end_header":
+            pass
+        end = file.tell()
+        file.seek(0)
+        head = file.read(end)
+        if head.isascii():
+            return str(path)
+        return io.BytesIO(head.decode("utf-8", "replace").encode("ascii", "replace") + file.read())
 
 
 def _read_pcd(path):
     pypcd4 = _library("pypcd4", "pcd")
-    cloud = pypcd4.PointCloud.from_path(path)
-    fields = {name: cloud.pc_data[name] for name in cloud.fields}
+    cloud = pypcd4.PointCloud.from_fileobj(_plain_pcd(path))
+    fields = {}
+    for name in cloud.pc_data.dtype.names:
+        fields.setdefault(re.sub(r"__\d{4}$", "", name), []).append(cloud.pc_data[name])
+    fields = {name: value[0] if len(value) == 1 else np.stack(value, axis=1) for name, value in fields.items()}
     for name in ("rgb", "rgba"):
-        if name in fields:
-            fields["rgb"] = pypcd4.PointCloud.decode_rgb(np.ascontiguousarray(fields.pop(name)))
-    return _from_fields(fields)
+        if name in fields and fields[name].ndim == 1:
+            fields["rgb"] = _unpacked(fields.pop(name))
+    return fields
+
+
+def _plain_pcd(path):
+    """The file for pypcd4: a header without comments, with all entries, with a name of its own for each field.
+
+    PCL calls padding `_`, several times over; old writers leave out VERSION, COUNT or POINTS.
+    """
+    content = path.read_bytes()
+    data = re.search(rb"^DATA[ \t]+(\w+)[ \t]*\r?\n", content, re.MULTILINE)
+    if data is None:
+        raise _Unreadable("no line DATA; it is no .pcd file, export it as one")
+    lines = content[: data.start()].decode("latin-1").splitlines()
+    head = {line.split()[0]: line.split()[1:] for line in lines if line.split() and not line.startswith("#")}
+    missing = {"FIELDS", "SIZE", "TYPE", "WIDTH"} - head.keys()
+    if missing:
+        raise _Unreadable(f"its header has no {', '.join(sorted(missing))}; export it again")
+    names = [re.sub(r"\W", "_", name) for name in head["FIELDS"]]
+    head["FIELDS"] = [name if names.count(name) == 1 and name != "_" else f"padding{i}" for i, name in enumerate(names)]
+    head["VERSION"] = ["0.7"]
+    head.setdefault("COUNT", ["1"] * len(names))
+    head.setdefault("HEIGHT", ["1"])
+    points = int(head.setdefault("POINTS", [str(int(head["WIDTH"][0]) * int(head["HEIGHT"][0]))])[0])
+    body, size = content[data.end() :], sum(int(s) * int(c) for s, c in zip(head["SIZE"], head["COUNT"], strict=True))
+    if data[1] == b"ascii":
+        rows = [b" ".join(line.split()) for line in body.splitlines() if line.strip()]
+        found, body = len(rows), b"\n".join(rows[:points]) + b"\n"
+    else:
+        found = len(body) // size if data[1] == b"binary" else points
+    if found < points:
+        raise _Unreadable(f"{found} of {points} points are there; is the file complete? export it again")
+    header = "".join(f"{key} {' '.join(values)}\n" for key, values in head.items())
+    return io.BytesIO(header.encode("latin-1") + b"DATA " + data[1] + b"\n" + body)
+
+
+def _unpacked(rgb):
+    """(N, 3) uint8 of colors that PCL packs into the bits of one number."""
+    bits = rgb.astype(np.float32).view(np.uint32) if rgb.dtype.kind == "f" else rgb.astype(np.int64)
+    return np.stack([(bits >> shift) & 255 for shift in (16, 8, 0)], axis=1).astype(np.uint8)
 
 
 def _read_las(path):
-    las = _library("laspy", "las").read(path)
-    names = set(las.point_format.dimension_names)
-    scene = dict(coord=np.asarray(las.xyz, np.float64))
-    if {"red", "green", "blue"} <= names:
-        scene["color"] = np.stack([las.red, las.green, las.blue], axis=1)
-    if "intensity" in names:
-        scene["strength"] = _unit(np.asarray(las.intensity))
-    # writers fill what the sensor lacks with zeros
-    return {key: value for key, value in scene.items() if key == "coord" or value.any()}
+    laspy = _library("laspy", "las")
+    with laspy.open(path) as file:
+        if file.header.are_points_compressed and not laspy.LazBackend.detect_available():
+            raise ImportError(f"{path}: reading .laz needs lazrs: pip install 'pointins_ext[scans]'")
+    las = laspy.read(path)
+    if len(las.points) != las.header.point_count:
+        raise ValueError(f"{len(las.points)} of {las.header.point_count} points are there")
+    # X, Y, Z are the integers behind the coordinates
+    names = [name for name in las.point_format.dimension_names if name not in ("X", "Y", "Z") and is_known(name)]
+    fields = {name: np.asarray(las[name]) for name in names}
+    return {"coord": np.asarray(las.xyz, np.float64)} | _filled(fields, path)
+
+
+def _filled(fields, path):
+    """The fields of a .las file without those that the format demands and the writer had nothing for."""
+    rgb = ("red", "green", "blue")
+    if all(name in fields and not fields[name].any() for name in rgb):
+        fields = {name: value for name, value in fields.items() if name not in rgb}
+    if "intensity" in fields and not fields["intensity"].any():
+        del fields["intensity"]
+    classes = np.unique(fields.get("classification", []))
+    if len(classes) and classes.max() <= 1:  # never classified, unclassified
+        del fields["classification"]
+        if len(classes) == 2:
+            notice(
+                "classification",
+                f"{path}: classification is 0 or 1, which in LAS is never classified or unclassified: no labels; to "
+                "overrule, write them as a field segment in extra bytes",
+            )
+    return fields
 
 
 def _library(name, suffix):
@@ -184,49 +277,6 @@ def _library(name, suffix):
         return __import__(name)
     except ImportError as error:
         raise ImportError(f"reading .{suffix} needs {name}: pip install 'pointins_ext[scans]'") from error
-
-
-def _from_fields(fields):
-    """Scene entries from named columns, under the names that are in use; a `scalar_` prefix is CloudCompare's."""
-    fields = {name.lower().removeprefix("scalar_"): fields[name] for name in fields}
-    scene = {}
-    for key in KEYS:
-        for triple in TRIPLES.get(key, ()):
-            if all(name in fields for name in triple):
-                scene.setdefault(key, np.stack([fields[name] for name in triple], axis=1))
-        for name in (key, *ALIASES[key]):
-            if name in fields:
-                scene.setdefault(key, fields[name])
-    return scene
-
-
-def _unit(value):
-    """Integers of 8 or 16 bits (also 8 bits in a 16-bit field) to 0..1; reals as they are."""
-    if value.dtype.kind == "f" or not value.size:
-        return value
-    return value / (255 if value.max() <= 255 else 65535)
-
-
-def _convert(scene):
-    coord = np.asarray(scene["coord"], np.float64)
-    finite = coord[np.isfinite(coord).all(axis=1)]
-    far = finite.size and np.abs(finite).max() > LARGE_COORDINATE
-    shift = np.floor(finite.mean(axis=0)) if far else np.zeros(3)
-    result = dict(coord=(coord - shift).astype(np.float32), coord_shift=shift)
-    if "color" in scene:
-        color = np.asarray(scene["color"])
-        as_unit = color.dtype.kind != "f" or not color.size or color.max() <= 1
-        result["color"] = (_unit(color) * 255 if as_unit else color).astype(np.float32)
-    if "normal" in scene:
-        normal = np.asarray(scene["normal"], np.float32)
-        length = np.linalg.norm(normal, axis=1, keepdims=True)
-        result["normal"] = normal / np.where(length > 0, length, 1)
-    if "strength" in scene:
-        result["strength"] = np.asarray(scene["strength"], np.float32).reshape(-1, 1)
-    for key in ("segment", "instance"):
-        if key in scene:
-            result[key] = np.asarray(scene[key]).reshape(-1).astype(np.int32)
-    return result
 
 
 READERS = {

@@ -13,9 +13,9 @@ from pointins_ext import ops
 from pointins_ext.datasets.frame import check_units, check_up
 from pointins_ext.datasets.readers import READERS, read_scan
 from pointins_ext.datasets.tree import find_scans
+from pointins_ext.datasets.values import GREY
 from pointins_ext.host import DATASETS, TRANSFORMS, DefaultDataset, comm, get_root_logger
 
-GREY = 127.5
 MAX_CACHED = (200, 2 * 10**9)  # scans, and their bytes on the disk: what memory holds and a start may wait for
 NUM_CHECKED = 4  # scans of a folder whose frame and unit are checked at the start: the others come from the same sensor
 MAX_NORMAL_POINTS = 200_000  # more are thinned first: some seconds instead of minutes on one core
@@ -170,8 +170,10 @@ def prepare_scan(scene, scale=1.0):
     number = len(scene["coord"])
     if "color" not in scene:
         scene["color"] = np.full((number, 3), GREY, np.float32)
-    if "normal" not in scene:
-        scene["normal"] = scan_normals(scene["coord"])
+    none = ~scene["normal"].any(axis=1) if "normal" in scene else np.ones(number, bool)
+    if none.any():
+        normal = scene.get("normal", np.zeros((number, 3), np.float32))
+        scene["normal"] = np.where(none[:, None], scan_normals(scene["coord"]), normal)
     for key in ("segment", "instance"):
         scene.setdefault(key, np.full(number, -1, np.int32))
     return scene

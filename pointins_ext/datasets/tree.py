@@ -5,7 +5,8 @@ import zipfile
 from collections import defaultdict
 from pathlib import Path
 
-from pointins_ext.datasets.readers import KEYS, READERS
+from pointins_ext.datasets.columns import KEYS
+from pointins_ext.datasets.readers import READERS
 from pointins_ext.errors import notice
 
 RESULT = "pointins_ext result"  # comment in the header of a .ply that tools/segment.py writes

@@ -53,6 +53,11 @@ def scans():
         "cut.las": b"LASF" + bytes(200),
         "odd.bin": bytes(30),
         "scan.xyz": b"1 2 3\n",
+        "pointer.ply": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "page.laz": b"<!DOCTYPE html><html></html>\n",
+        "packed.npz": b"\x1f\x8b\x08\x00 packed",
+        "nodata.pcd": b"VERSION .7\nFIELDS x y z\n",
+        "nofields.pcd": b"VERSION .7\nDATA ascii\n1 2 3\n",
     }
     for name, content in files.items():
         with open(name, "wb") as file:
@@ -61,9 +66,9 @@ def scans():
     with open("good.npz", "rb") as file, open("cut.npz", "wb") as cut:
         cut.write(file.read()[:-500])
     bad = coord.copy()
-    bad[7, 1] = np.nan
+    bad[:395, 1] = np.nan
     np.savez("nan.npz", coord=bad)
-    bad[7, 1] = np.inf
+    bad[:395, 1] = np.inf
     np.savez("inf.npz", coord=bad)
     np.savez("one.npz", coord=coord[:1])
     np.savez("flat.npz", coord=coord[:, :2])
@@ -75,6 +80,17 @@ def scans():
     np.savez("objects.npz", coord=np.array([object()] * 20, dtype=object))
     np.save("five.npy", np.zeros((20, 5), np.float32))
     np.save("line.npy", np.zeros(20, np.float32))
+    np.save("turned.npy", coord.T)
+    np.save("deep.npy", coord[None])
+    np.save("seven.npy", np.c_[coord, color, color[:, 0]])
+    np.save("six.npy", np.c_[coord, rng.normal(size=(400, 3))])
+    np.save("pickle.npy", dict(coord=coord))
+    np.savez("pair.npz", coord, color)
+    np.savez("turned.npz", coord=coord.T)
+    np.savez("ragged.npz", x=coord[:, 0], y=coord[:, 1], z=coord[:9, 2])
+    np.savez("words of labels.npz", coord=coord, segment=np.full(400, 0x50028, np.uint32))
+    np.savez("range.npz", coord=coord, color=coord * 2 - 1)
+    np.hstack([coord, color]).astype(np.float64).tofile("double.bin")
     os.makedirs("my scans")
     os.makedirs("folder.ply")
     os.makedirs("unlabelled")

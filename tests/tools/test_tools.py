@@ -79,6 +79,30 @@ def test_segment_writes_ply_npz_and_picture(weight, scan, tmp_path):
     assert instance.shape == (len(vertex),) and center.shape == (instance.max() + 1, 3)
 
 
+def test_segment_keeps_the_order_of_a_file_with_missing_points(weight, scan, tmp_path):
+    room = generate_room(7)
+    missing = np.arange(len(room["coord"])) % 5 == 0
+    room["coord"][missing] = np.nan
+    np.savez(tmp_path / "kinect.npz", coord=room["coord"], color=room["color"])
+    done = tool(
+        "segment",
+        "--weight",
+        weight,
+        "--input",
+        tmp_path / "kinect.npz",
+        "--output",
+        tmp_path / "o.ply",
+        "--no-picture",
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"warning: {tmp_path / 'kinect.npz'}: {missing.sum()} of {len(missing)} points have NaN" in done.stderr
+    arrays, vertex = np.load(tmp_path / "o.npz"), plyfile.PlyData.read(tmp_path / "o.ply")["vertex"]
+    assert (arrays["instance"][missing] == -1).all() and np.isnan(arrays["offset"][missing]).all()
+    np.testing.assert_array_equal(arrays["instance"][~missing], vertex["instance"])
+    np.testing.assert_array_equal(arrays["offset"][~missing, 0], vertex["offset_x"])
+    np.testing.assert_array_equal(room["coord"][~missing, 2], vertex["z"])
+
+
 def test_segment_view_writes_a_page_and_opens_none_without_a_display(weight, scan, tmp_path, monkeypatch):
     pytest.importorskip("plotly")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
@@ -243,7 +267,7 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(name, arguments, message,
     (tmp_path / "broken.pth").write_bytes(weight.read_bytes()[:1000])
     coord = np.random.default_rng(0).random((50, 3)).astype(np.float32)
     np.savez(tmp_path / "three.npz", coord=coord[:3])
-    coord[4] = np.nan
+    coord[4:] = np.nan
     np.savez(tmp_path / "nan.npz", coord=coord)
     np.savez(tmp_path / "bad" / "nan.npz", coord=coord)
     (tmp_path / "falling.json").write_text('{"quantiles": [0.5, 0.2, 0.9]}')
