@@ -153,7 +153,7 @@ def test_scr_presets(trainer):
     assert trainer.model.teacher_regularisers == [default.scr, paper.scr]
     (outdoor,) = installed(trainer, SCRHook(preset="outdoor"))
     assert (outdoor.scr.num_clusters, outdoor.scr.radius, outdoor.late) == (8, 0.4, {})
-    assert outdoor.scr.max_length > 3 * default.scr.max_length  # no ODRHook before it: the prior is its own
+    assert outdoor.scr.max_length > 2 * default.scr.max_length  # no ODRHook before it: the prior is its own
     said = "\n".join(trainer.logger.lines)
     assert "num_clusters=5, num_neighbours=8, radius=0.12" in said and "SCR from 30% of the steps on" in said
 
@@ -225,7 +225,7 @@ def test_another_model_is_named(trainer, hook):
         (lambda: ODRHook(strenght=1), ValueError, "ODRHook has no option 'strenght'; did you mean 'strength'"),
         (lambda: ODRHook(colour=1), ValueError, "ODRHook has no option 'colour'; known are"),
         (lambda: ODRHook(direction="polar"), ValueError, "ODR direction 'polar' is unknown"),
-        (lambda: HOOKS.build(dict(type="ODRHook", ramp=1)), ValueError, "ODRHook has no option 'ramp'; did you mean"),
+        (lambda: HOOKS.build(dict(type="ODRHook", ramp_step=1)), ValueError, "ODRHook has no option 'ramp_step'; did you mean"),
     ],
 )
 def test_unusable_options_are_named_at_construction(make, error, message):
