@@ -112,5 +112,7 @@ def test_learning_rates_follow_the_square_root_of_the_scenes_of_a_step(path):
 
 
 def test_there_are_as_many_as_the_folder_has():
-    assert len(CONFIGS) > 90 and {"", "ablations", "label_efficiency"} <= {str(Path(name).parent) for name in IDS} | {""}
+    assert len(CONFIGS) > 90 and {"", "ablations", "label_efficiency"} <= {str(Path(name).parent) for name in IDS} | {
+        ""
+    }
     assert build_model and len(FULL_SIZE) > 40

@@ -13,7 +13,6 @@ import math
 import re
 from fnmatch import fnmatchcase
 from itertools import product
-from pathlib import Path
 
 from pointins_ext import CONFIGS, host
 from pointins_ext.embedded.config import Config
@@ -32,9 +31,7 @@ PAIRS = {
     **{f"pretrain-sonata-ptv3-{data}": "sonata/pretrain-sonata-v1m1-0-base" for data in ("scannet", "indoor")},
     **{
         f"{task}-ptv3-{data}{ours}": f"sonata/{task}-sonata-v1m1-{DATA[data]}{theirs.format(data + group)}"
-        for (task, group), data, (ours, theirs) in product(
-            (("semseg", ""), ("insseg", "-pg")), DATA, PROTOCOLS.items()
-        )
+        for (task, group), data, (ours, theirs) in product((("semseg", ""), ("insseg", "-pg")), DATA, PROTOCOLS.items())
     },
     **{
         f"label_efficiency/semseg-ptv3-scannet-{name}": f"sonata/semseg-sonata-v1m1-0e{i}-scannet-ft-{name}"
@@ -72,11 +69,11 @@ REASONS = {
     ("pretrain-*", "test"): "a pretraining has nothing to test",
     ("*-indoor", "epoch"): "the paper has three of the six data sets",
     ("*-indoor", "data.train.datasets.*"): (
-        "the paper has three of the six data sets; none with the split that others report on, which all_splits=True adds"
+        "the paper has three of the six data sets; none with the split that is reported on, which all_splits=True adds"
     ),
     ("pretrain-*-scannet", "epoch"): "one of the six data sets, seen more often",
     ("pretrain-*-scannet", "data.train.type data.train.data_root data.train.split data.train.datasets"): (
-        "one of the six data sets, without the splits that others report on, which all_splits=True adds"
+        "one of the six data sets, without the splits that are reported on, which all_splits=True adds"
     ),
     ("*seg-*", "*.transform.CheckLabels"): "a label of no class is named before it becomes a crash on the GPU",
     ("*seg-*", "data.train.transform.Collect.keys"): "the name of the scene, for messages",
@@ -102,7 +99,9 @@ REASONS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; an error where the README is not up to date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; an error where the README is not up to date"
+    )
     args = parser.parse_args()
     text = README.read_text(encoding="utf-8")
     updated = with_table(text, table(deviations()))
@@ -164,7 +163,7 @@ def deviations() -> dict:
 
 
 def tree(path) -> dict:
-    """What a run takes from a config: no variables of the file, no wrapper of PointINS, one pipeline of all data sets."""
+    """What a run takes from a config: no variables of the file, no wrapper of PointINS, one pipeline of all data."""
     runtime = Config.fromfile(locate.pointcept_root() / "configs" / "_base_" / "default_runtime.py")
     cfg = Config.fromfile(path).to_dict()
     if cfg["model"]["type"] == "PointINS-v1m1":

@@ -69,7 +69,7 @@ def with_preset(hook: str, presets: dict, preset: str, options: dict, more: dict
 
 
 def require_known(what: str, options: dict, defaults: dict) -> None:
-    """ValueError that names the first of `options` that `defaults` lacks, or whose default is a number and it is not."""
+    """ValueError that names an option that `defaults` lacks, or one that is no number where its default is one."""
     for name, value in options.items():
         if name not in defaults:
             close = difflib.get_close_matches(name, defaults, n=2)

@@ -220,12 +220,20 @@ def test_another_model_is_named(trainer, hook):
         (lambda: SCRHook(radus=1), ValueError, "SCRHook has no option 'radus'; did you mean 'radius'"),
         (lambda: SCRHook(late=dict(radus=1)), ValueError, "SCRHook late has no option 'radus'; did you mean 'radius'"),
         (lambda: SCRHook(late=2), ValueError, "SCRHook late is 2; expected a dict of options, or None"),
-        (lambda: SCRHook(num_clusters="many"), ValueError, "num_clusters is 'many'; expected a number as its default 5"),
+        (
+            lambda: SCRHook(num_clusters="many"),
+            ValueError,
+            "num_clusters is 'many'; expected a number as its default 5",
+        ),
         (lambda: SCRHook(side="techer"), ValueError, "SCRHook side 'techer' is unknown; expected one of teacher"),
         (lambda: ODRHook(strenght=1), ValueError, "ODRHook has no option 'strenght'; did you mean 'strength'"),
         (lambda: ODRHook(colour=1), ValueError, "ODRHook has no option 'colour'; known are"),
         (lambda: ODRHook(direction="polar"), ValueError, "ODR direction 'polar' is unknown"),
-        (lambda: HOOKS.build(dict(type="ODRHook", ramp_step=1)), ValueError, "ODRHook has no option 'ramp_step'; did you mean"),
+        (
+            lambda: HOOKS.build(dict(type="ODRHook", ramp_step=1)),
+            ValueError,
+            "ODRHook has no option 'ramp_step'; did you mean",
+        ),
     ],
 )
 def test_unusable_options_are_named_at_construction(make, error, message):

@@ -1,9 +1,14 @@
-"""Every deviation from Pointcept's published configs has a reason, and the README of the configs lists them as they are."""
+"""Every deviation from Pointcept's published configs has a reason and stands in the README of the configs."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
-from tools.config_deviations import BEGIN, REASONS, compare, deviations, table, with_table
-from tools.config_deviations import README as PATH
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+from config_deviations import BEGIN, REASONS, compare, deviations, table, with_table  # noqa: E402
+from config_deviations import README as PATH  # noqa: E402
 
 
 @pytest.fixture(scope="module")
