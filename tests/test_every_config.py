@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pointins_ext.embedded import comm as embedded_comm
-from pointins_ext.host import NAME, TESTERS, TRAINERS, build_model, comm, default_config_parser, default_setup
+from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup
 from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
@@ -42,9 +42,9 @@ def place(tmp_path_factory):
     (tasks / "points").mkdir(parents=True)
     (tasks / "scenes").mkdir()
     for number in LABELLED_POINTS:
-        torch.save({scene: np.arange(number) for scene in scenes}, tasks / "points" / f"points{number}")
+        torch.save({scene: list(range(number)) for scene in scenes}, tasks / "points" / f"points{number}")
     for number in LABELLED_SCENES:
-        (tasks / "scenes" / f"{number}.txt").write_text("\n".join(scenes[:1]))
+        (tasks / "scenes" / f"{number}.txt").write_text("\n".join(scenes))
     return folder
 
 
@@ -53,9 +53,10 @@ def cheap(place, tmp_path, monkeypatch):
     """Weights without values, rooms and drives that nobody generates, and dumped configs that nobody lays out."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(place / "data")
-    for name in dir(torch.nn.init):
-        if name.endswith("_") and not name.startswith("_"):
-            monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
+    for name in (name for name in dir(torch.nn.init) if name.endswith("_") and not name.endswith("__")):
+        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
+    for name in ("normal_", "uniform_", "erfinv_"):
+        monkeypatch.setattr(torch.Tensor, name, lambda tensor, *args, **kwargs: tensor)
     monkeypatch.setattr("pointins_ext.datasets.generated.GeneratedDataset._generate", lambda *entry: dict())
     if NAME == "pointcept":
         monkeypatch.setattr("pointcept.utils.config.FormatCode", lambda text, **_: (text, True))
@@ -63,6 +64,8 @@ def cheap(place, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)
 def test_it_makes_its_trainer(path):
+    said = Config.fromfile(str(path))
+    assert {"epoch", "eval_epoch", "batch_size", "clip_grad", "amp_dtype"} <= set(said), "it leaves this to the host"
     cfg = default_setup(default_config_parser(str(path), {}))
     expected = [dict(hook) for hook in cfg.hooks]
     trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
