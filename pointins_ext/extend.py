@@ -1,15 +1,16 @@
 """`-e pointins`: any pretraining config of the host becomes a PointINS config, without editing it."""
 
+import copy
 import importlib.util
 import os
 import tempfile
 from contextlib import contextmanager
 
+from pointins_ext.hooks import presets
 from pointins_ext.host import Config
 
 # Datasets of driving scenes: longer offsets, coarser voxels.
 OUTDOOR = ("NuScenes", "SemanticKITTI", "Waymo")
-KIND = dict(indoor=dict(radius=0.12, canary_seed=0), outdoor=dict(radius=0.40, canary_seed=None))
 
 
 @contextmanager
@@ -81,11 +82,9 @@ def _switch_hooks(cfg, kind):
         hooks.insert(types.index("WeightLoader") + 1 if "WeightLoader" in types else 0, dict(type="ModelHook"))
         yield "hooks: ModelHook added"
     place = [hook["type"] for hook in hooks].index("ModelHook") + 1
-    hooks[place:place] = [
-        dict(type="ODRHook", prior=kind),
-        dict(type="SCRHook", radius=KIND[kind]["radius"], prior=kind),
-        dict(type="OffsetMonitor", canary_seed=KIND[kind]["canary_seed"]),
-    ]
+    branch = dict(ODRHook=presets.ODR, SCRHook=presets.SCR, OffsetMonitor=presets.MONITOR)
+    # every option with its value, so that the experiment's config shows it
+    hooks[place:place] = [dict(type=name, **copy.deepcopy(table[kind])) for name, table in branch.items()]
     cfg.hooks = hooks
     yield f"hooks: ODRHook, SCRHook and OffsetMonitor after ModelHook, for {kind} scenes"
 

@@ -58,9 +58,6 @@ def shrink(cfg):
         cfg.model.update(cluster_min_points=5, cluster_propose_points=10)
     if "test_cfg" in cfg.data.test:
         cfg.data.test.test_cfg.aug_transform = cfg.data.test.test_cfg.aug_transform[:2]
-    if NAME == "pointcept" and not torch.cuda.is_available():
-        for loss in cfg.model.criteria:
-            loss.pop("weight", None)  # Pointcept puts class weights on a GPU
 
 
 def load(path):

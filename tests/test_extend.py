@@ -1,11 +1,18 @@
 """`-e pointins`: what of a pretraining config changes, what does not, and what is refused."""
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 
+from pointins_ext.branch import SpatialClusteringRegularization
 from pointins_ext.extend import extend, switched_config_file
-from pointins_ext.host import Config
+from pointins_ext.hooks import presets
+from pointins_ext.host import HOOKS, Config
+
+ROOT = Path(__file__).parents[1]
+BRANCH = ("ODRHook", "SCRHook", "OffsetMonitor")
 
 VIEWS = dict(
     type="MultiViewGenerator",
@@ -97,3 +104,52 @@ def test_a_switched_file_says_what_was_changed_and_reads_back(tmp_path, capsys):
     assert cfg.model.pretrainer == TREE["model"] and len(cfg.pointins_changes) == 6
     assert all(f"-e pointins: {change}" in printed for change in cfg.pointins_changes)
     assert source.read_text() == before and [p.name for p in tmp_path.iterdir()] == ["pretrain.py"]
+
+
+def settings(hooks):
+    """Everything that the hooks of the branch hold once they are built: name of the hook -> options."""
+    built = [HOOKS.build(dict(hook)) for hook in hooks if hook["type"] in BRANCH]
+    assert [type(hook).__name__ for hook in built] == list(BRANCH)
+    return {type(hook).__name__: {name: plain(value) for name, value in vars(hook).items()} for hook in built}
+
+
+def plain(value):
+    return vars(value) if isinstance(value, SpatialClusteringRegularization) else value
+
+
+@pytest.mark.parametrize(
+    "kind, dataset, shipped",
+    [("indoor", "ScanNetDataset", "sonata-ptv3-indoor"), ("outdoor", "NuScenesDataset", "dos-ptv3-nuscenes")],
+)
+def test_switched_shipped_bare_and_readmes_hooks_are_the_same(kind, dataset, shipped):
+    expected = settings(Config.fromfile(str(ROOT / f"configs/pointins/pretrain-{shipped}.py")).hooks)
+    cfg = config(data=dict(train=dict(type=dataset, transform=[])))
+    extend(cfg)
+    assert settings(cfg.hooks) == expected
+    scr = expected["SCRHook"]["scr"]
+    assert (scr["num_clusters"], scr["radius"]) == dict(indoor=(5, 0.12), outdoor=(8, 0.4))[kind]
+    if kind == "indoor":
+        assert settings(dict(type=name) for name in BRANCH) == expected
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        (listed,) = re.findall(r"^hooks = \[\.\.\., (.*), \.\.\.\]$", readme, re.MULTILINE)
+        assert settings(eval(f"[{listed}]")) == expected
+
+
+def test_a_switched_config_may_be_changed_without_changing_the_defaults():
+    before, cfg = copy.deepcopy(presets.SCR), config()
+    extend(cfg)
+    cfg.hooks[3]["late"]["num_clusters"] = 7
+    assert presets.SCR == before
+
+
+def test_readme_quotes_the_table_of_defaults():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for preset, scr in presets.SCR.items():
+        odr, late = presets.ODR[preset], scr["late"]
+        radius = f"{scr['radius']:g} m" if scr["radius"] else "none"
+        later = (
+            f"K {late['num_clusters']} from {scr['late_start']:.0%} of the steps".replace("%", " %") if late else "-"
+        )
+        cells = (odr["prior"], f"{odr['ramp_steps']} steps", scr["num_clusters"], scr["feature"], radius)
+        row = " | ".join(map(str, (*cells, f"{scr['min_points']} voxels", later)))
+        assert re.search(rf"^\| `\"{preset}\"`[^|]*\| {re.escape(row)} \|$", readme, re.MULTILINE), row

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from pointins_ext.branch import OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch import OffsetDistributionRegularization
 from pointins_ext.hooks.scoring import to_device
-from pointins_ext.host import Config, build_dataset, build_model, point_collate_fn
+from pointins_ext.host import HOOKS, Config, build_dataset, build_model, point_collate_fn
 from pointins_ext.host.flash import disable_flash
 
 
@@ -23,9 +23,9 @@ def load(config, num_scenes, folder, device="cpu"):
     torch.manual_seed(0)
     branch = build_model(dict(cfg.model, offset_warmup_steps=0)).train()
     plain = build_model(cfg.model.pretrainer).train()
-    scr = next(hook for hook in cfg.hooks if hook["type"] == "SCRHook")
+    scr = HOOKS.build(next(hook for hook in cfg.hooks if hook["type"] == "SCRHook")).scr
     branch.add_regulariser(OffsetDistributionRegularization("indoor"))
-    branch.add_regulariser(SpatialClusteringRegularization(scr.get("num_clusters", 20), feature="loss_stage"))
+    branch.add_regulariser(scr)
     path = Path(folder) / "batch.pth"
     if not path.is_file():
         dataset = build_dataset(dict(cfg.data.train, num_scenes=num_scenes))

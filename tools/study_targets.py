@@ -21,8 +21,11 @@ from pointins_ext.branch.targets import OffsetField, offset_targets
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation import adjusted_rand_index
 from pointins_ext.flags import at_least, positive
+from pointins_ext.hooks.presets import SCR as PRESETS
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_mean
+
+SCR = PRESETS["indoor"]
 
 
 def arguments():
@@ -32,9 +35,9 @@ def arguments():
     parser.add_argument(
         "--prior", help="indoor, outdoor or a file (default: prior.json of the experiment, else indoor)"
     )
-    parser.add_argument("--num-clusters", type=at_least(1), nargs="+", default=[5], help="K of SCR, one or more")
-    parser.add_argument("--feature", nargs="+", default=["loss_stage"], choices=FEATURES, help="one or more")
-    parser.add_argument("--radius", type=positive, nargs="+", default=[0.12], help="metres, scene of the network")
+    parser.add_argument("--num-clusters", type=at_least(1), nargs="+", default=[SCR["num_clusters"]], help="K of SCR")
+    parser.add_argument("--feature", nargs="+", default=[SCR["feature"]], choices=FEATURES, help="one or more")
+    parser.add_argument("--radius", type=positive, nargs="+", default=[SCR["radius"]], help="metres of the network")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     return parser.parse_args()
 

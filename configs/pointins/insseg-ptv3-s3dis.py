@@ -1,11 +1,12 @@
 """Instance segmentation of S3DIS (Area 5 for validation), full fine-tuning."""
 
-_base_ = ["_base_/downstream_ptv3.py", "_base_/pipelines_indoor.py", "_base_/labels_s3dis.py"]
+_base_ = ["_base_/downstream_indoor.py", "_base_/pipelines_indoor.py", "_base_/labels_s3dis.py"]
 
 dataset = dict(type="S3DISDataset", data_root="data/s3dis")
 ignored = (-1,)  # no label: all 13 classes are scored
 epoch = 3000
 optimizer = dict(weight_decay=0.05)
+clip_grad = None  # as published for instances
 
 model = dict(
     type="PG-v1m2",

@@ -1,10 +1,11 @@
 """Instance segmentation of ScanNet, full fine-tuning."""
 
-_base_ = ["_base_/downstream_ptv3.py", "_base_/pipelines_indoor.py", "_base_/labels_scannet.py"]
+_base_ = ["_base_/downstream_indoor.py", "_base_/pipelines_indoor.py", "_base_/labels_scannet.py"]
 
 dataset = dict(type="ScanNetDataset", data_root="data/scannet")
 ignored = (-1, 0, 1)  # no label, wall, floor: 18 classes are scored
 optimizer = dict(weight_decay=0.05)
+clip_grad = None  # as published for instances
 
 model = dict(
     type="PG-v1m2",

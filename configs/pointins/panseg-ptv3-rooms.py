@@ -1,12 +1,8 @@
 """Semantics and instances of procedural rooms at the paper's network size, full fine-tuning."""
 
-_base_ = ["_base_/downstream_ptv3.py", "_base_/pipelines_indoor.py", "_base_/labels_rooms.py"]
+_base_ = ["_base_/downstream_rooms.py", "_base_/pipelines_indoor.py", "_base_/labels_rooms.py"]
 
 num_rooms = 20
-batch_size = 4
-num_worker = 4
-epoch = 100  # 500 steps
-eval_epoch = 4
 dataset = dict(type="SyntheticRoomsDataset", seed=0)
 things = (2, 3, 4, 5, 6, 7)
 

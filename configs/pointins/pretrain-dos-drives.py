@@ -49,9 +49,8 @@ data = dict(
 hooks = [
     dict(type="WeightLoader"),
     dict(type="ModelHook"),
-    dict(type="ODRHook", prior="outdoor"),
-    # 2 loss voxels, as for real sweeps: they join a car, and leave most parked ones alone
-    dict(type="SCRHook", num_clusters=8, feature="loss_stage", radius=0.4, min_points=5, prior="outdoor"),
+    dict(type="ODRHook", preset="outdoor"),
+    dict(type="SCRHook", preset="outdoor", min_points=5),
     dict(type="OffsetMonitor", every=25, canary_seed=None),  # the canary is a room
     dict(type="IterationTimer", warmup_iter=2),
     dict(type="InformationWriter"),

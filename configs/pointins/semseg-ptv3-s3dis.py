@@ -1,6 +1,6 @@
 """Semantic segmentation of S3DIS (Area 5 for validation), full fine-tuning."""
 
-_base_ = ["_base_/downstream_ptv3.py", "_base_/pipelines_indoor.py", "_base_/labels_s3dis.py"]
+_base_ = ["_base_/downstream_indoor.py", "_base_/pipelines_indoor.py", "_base_/labels_s3dis.py"]
 
 dataset = dict(type="S3DISDataset", data_root="data/s3dis")
 epoch = 3000

@@ -1,6 +1,6 @@
 """Semantic segmentation of ScanNet, full fine-tuning."""
 
-_base_ = ["_base_/downstream_ptv3.py", "_base_/pipelines_indoor.py", "_base_/labels_scannet.py"]
+_base_ = ["_base_/downstream_indoor.py", "_base_/pipelines_indoor.py", "_base_/labels_scannet.py"]
 
 dataset = dict(type="ScanNetDataset", data_root="data/scannet")
 

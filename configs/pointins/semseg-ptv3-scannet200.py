@@ -1,6 +1,6 @@
 """Semantic segmentation of ScanNet200, full fine-tuning."""
 
-_base_ = ["_base_/downstream_ptv3.py", "_base_/pipelines_indoor.py", "_base_/labels_scannet200.py"]
+_base_ = ["_base_/downstream_indoor.py", "_base_/pipelines_indoor.py", "_base_/labels_scannet200.py"]
 
 dataset = dict(type="ScanNet200Dataset", data_root="data/scannet")
 

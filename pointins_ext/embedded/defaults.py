@@ -9,6 +9,7 @@ from pointins_ext.embedded import comm
 from pointins_ext.embedded.config import Config, DictAction
 from pointins_ext.embedded.config_file import import_modules
 from pointins_ext.embedded.env import get_random_seed, set_seed
+from pointins_ext.embedded.logger import get_root_logger
 from pointins_ext.files import require_output_folder
 from pointins_ext.flags import at_least
 
@@ -22,7 +23,7 @@ RUNTIME = dict(
     batch_size=4,  # of all processes together
     batch_size_val=None,  # None: 1 per process
     epoch=100,  # the data is looped epoch // eval_epoch times
-    eval_epoch=None,  # checkpoints and evaluations; None: epoch
+    eval_epoch=None,  # checkpoints and evaluations; None: see default_eval_epoch
     gradient_accumulation_steps=1,
     clip_grad=None,
     sync_bn=False,
@@ -43,6 +44,7 @@ RUNTIME = dict(
     train=dict(type="DefaultTrainer"),
 )
 
+EVAL_EPOCH = 100  # of Pointcept's default_runtime.py
 
 # lowest value of the run-time keys that count something
 LOWEST = dict(
@@ -70,7 +72,8 @@ def default_config_parser(file_path, options):
     cfg = Config.fromfile(file_path, options, defaults=RUNTIME)
     if cfg.seed is None:
         cfg.seed = get_random_seed()
-    cfg.eval_epoch = cfg.epoch if cfg.eval_epoch is None else cfg.eval_epoch
+    if cfg.eval_epoch is None:
+        cfg.eval_epoch = default_eval_epoch(cfg.epoch, file_path)
     check_runtime(cfg, file_path)
     if cfg.epoch % cfg.eval_epoch:
         raise ValueError(f"{file_path}: epoch = {cfg.epoch} must be a multiple of eval_epoch = {cfg.eval_epoch}")
@@ -81,6 +84,13 @@ def default_config_parser(file_path, options):
         cfg.weight = os.path.join(cfg.save_path, "model", "model_last.pth")
     require_output_folder(cfg.save_path)
     return cfg
+
+
+def default_eval_epoch(epoch, source):
+    """How often a run without `eval_epoch` evaluates: Pointcept's 100 times, a short run after every epoch; logged."""
+    found = min(epoch, EVAL_EPOCH) if isinstance(epoch, int) else EVAL_EPOCH
+    get_root_logger().info(f"{source}: no eval_epoch, so eval_epoch = {found} of epoch = {epoch}")
+    return found
 
 
 def check_runtime(cfg, source):

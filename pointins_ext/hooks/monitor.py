@@ -6,6 +6,7 @@ import torch
 from pointins_ext.branch.targets import OffsetField
 from pointins_ext.datasets.rooms import generate_room
 from pointins_ext.hooks.common import pointins_model
+from pointins_ext.hooks.presets import MONITOR
 from pointins_ext.host import HOOKS, HookBase
 from pointins_ext.inference import Predictor
 from pointins_ext.ops import segment_count, segment_mean
@@ -22,7 +23,7 @@ class OffsetMonitor(HookBase):
     and where the teacher's offsets carry their voxels.
     """
 
-    def __init__(self, every=50, canary_seed=0, picture_every=1):
+    def __init__(self, every=MONITOR["indoor"]["every"], canary_seed=MONITOR["indoor"]["canary_seed"], picture_every=1):
         self.every = every
         self.canary_seed = canary_seed
         self.picture_every = picture_every

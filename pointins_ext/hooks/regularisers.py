@@ -1,5 +1,6 @@
 """ODRHook and SCRHook: install the branch's regularisers in the model, in the order of the config's hook list."""
 
+import inspect
 import os
 from pathlib import Path
 
@@ -8,17 +9,15 @@ import torch
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
 from pointins_ext.branch.prior import fit_label_free
+from pointins_ext.hooks import presets
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase, comm
 
-# "paper" is the literal reading of the method; "default" is what small-scale trials showed to matter (see README).
-ODR_PRESETS = {
-    "default": dict(direction="cartesian", scope="view", strength=1.0, ramp_steps=100),
-    "paper": dict(direction="cartesian", scope="view", strength=1.0, ramp_steps=0),
-}
-SCR_PRESETS = {
-    "default": dict(num_clusters=20, feature="loss_stage", radius=0.12, min_points=10, length_cap=1.5),
-    "paper": dict(num_clusters=20, feature="concat", radius=None, min_points=1, length_cap=None),
+SIDES = ("teacher", "student")
+CLUSTERING = {
+    name: parameter.default
+    for name, parameter in inspect.signature(SpatialClusteringRegularization).parameters.items()
+    if name != "generator"
 }
 
 
@@ -26,30 +25,31 @@ SCR_PRESETS = {
 class ODRHook(HookBase):
     """Offset distribution regularisation on the teacher's offsets (`side="student"`: the paper's layout ablation).
 
-    `prior`: "indoor", "outdoor", a file of tools/fit_prior.py, or "auto" = fitted without labels from `auto_scans`
-    training scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows
-    linearly from 0 over so many steps once the offset loss is on, because ranks blow an untrained head's noise up to
-    full length. Further options as OffsetDistributionRegularization; `preset="paper"` is the literal method.
+    What is not given comes from `presets.ODR[preset]`: "indoor", "outdoor", or "paper", the literal method. `prior`:
+    "indoor", "outdoor", a file of tools/fit_prior.py, or "auto" = fitted without labels from `auto_scans` training
+    scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows linearly
+    from 0 over so many steps once the offset loss is on, because ranks blow an untrained head's noise up to full
+    length. Further options as OffsetDistributionRegularization. Raises ValueError for an option that there is not.
     """
 
     def __init__(
         self,
-        prior="indoor",
         side="teacher",
-        preset="default",
+        preset="indoor",
         auto_scans=64,
         auto_method="components",
         auto_radius=0.08,
         **options,
     ):
-        options = _with_preset("ODRHook", ODR_PRESETS, preset, options)
-        self.prior = prior
-        self.side = side
+        options = presets.with_preset("ODRHook", presets.ODR, preset, options)
+        self.side = _checked_side("ODRHook", side)
         self.auto_scans = auto_scans
         self.auto_options = dict(method=auto_method, radius=auto_radius)
+        self.prior = options.pop("prior")
         self.ramp_steps = options.pop("ramp_steps")
-        self.strength = options.pop("strength")
+        self.strength = options["strength"]
         self.options = options
+        OffsetDistributionRegularization("indoor", **options)  # says now what would be wrong later
 
     def before_train(self):
         prior = self._fitted() if self.prior == "auto" else MagnitudePrior.load(self.prior)
@@ -57,7 +57,7 @@ class ODRHook(HookBase):
             f"ODR prior: {prior.source}, median {prior.quantiles[len(prior.quantiles) // 2]:.3f} m, "
             f"99 % below {float(prior.quantile(torch.tensor(0.99))):.3f} m"
         )
-        self.odr = OffsetDistributionRegularization(prior, strength=self.strength, **self.options)
+        self.odr = OffsetDistributionRegularization(prior, **self.options)
         self.model = pointins_model(self.trainer, "ODRHook")
         self.model.add_regulariser(self.odr, self.side)
 
@@ -86,20 +86,23 @@ class ODRHook(HookBase):
 class SCRHook(HookBase):
     """Spatial clustering regularisation on the teacher's offsets, with a fresh k-means seed every step.
 
+    What is not given comes from `presets.SCR[preset]`: "indoor", "outdoor", or "paper", the literal method.
     `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior
-    is that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization; `preset="paper"` is
-    the literal method. `late`: options that hold once the share `late_start` of all steps is done: segments can only
-    split what shifted points have joined, and learned offsets need them less than untrained ones.
+    is that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization. `late`: options
+    that hold once the share `late_start` of all steps is done, over those of the preset's `late` (None: nothing
+    changes): segments can only split what shifted points have joined, and learned offsets need them less than
+    untrained ones. Raises ValueError for an option that there is not.
     """
 
-    def __init__(self, side="teacher", preset="default", prior="indoor", late=None, late_start=0.3, **options):
-        options = _with_preset("SCRHook", SCR_PRESETS, preset, options)
-        self.side = side
-        self.prior = prior
+    def __init__(self, side="teacher", preset="indoor", **options):
+        options = presets.with_preset("SCRHook", presets.SCR, preset, options, CLUSTERING)
+        self.side = _checked_side("SCRHook", side)
+        self.prior = options.pop("prior")
         self.length_cap = options.pop("length_cap")
+        self.late_start = options.pop("late_start")
+        self.late = _late_options(options.pop("late"), presets.SCR[preset]["late"])
         self.scr = SpatialClusteringRegularization(**options)
-        SpatialClusteringRegularization(**{**options, **(late or {})})  # says now what would be wrong later
-        self.late, self.late_start = dict(late or {}), late_start
+        SpatialClusteringRegularization(**{**options, **self.late})  # says now what would be wrong later
 
     def before_train(self):
         self.model = pointins_model(self.trainer, "SCRHook")
@@ -107,8 +110,10 @@ class SCRHook(HookBase):
             self.scr.max_length = self.length_cap * float(self._prior().quantile(torch.tensor(0.999)))
         self.scr.generator = torch.Generator(device=next(self.model.parameters()).device)
         self.model.add_regulariser(self.scr, self.side)
+        self.trainer.logger.info(f"SCR: {_listed({name: getattr(self.scr, name) for name in CLUSTERING})}")
         if self.late:
             self.late_step = self.late_start * self.trainer.max_epoch * len(self.trainer.train_loader)
+            self.trainer.logger.info(f"SCR from {self.late_start:.0%} of the steps on: {_listed(self.late)}")
 
     def before_step(self):
         if self.late and self.model.step >= self.late_step:
@@ -123,10 +128,23 @@ class SCRHook(HookBase):
         return priors[0] if priors else MagnitudePrior.load(self.prior)
 
 
-def _with_preset(hook: str, presets: dict, preset: str, options: dict) -> dict:
-    if preset not in presets:
-        raise ValueError(f"{hook} preset '{preset}' is unknown; expected one of {', '.join(presets)}")
-    return {**presets[preset], **options}
+def _checked_side(hook: str, side: str) -> str:
+    if side not in SIDES:
+        raise ValueError(f"{hook} side '{side}' is unknown; expected one of {', '.join(SIDES)}")
+    return side
+
+
+def _late_options(late: dict | None, of_preset: dict | None) -> dict:
+    if late is None:
+        return {}
+    if not isinstance(late, dict):
+        raise ValueError(f"SCRHook late is {late!r}; expected a dict of options, or None")
+    presets.require_known("SCRHook late", late, CLUSTERING)
+    return {**(of_preset or {}), **late}
+
+
+def _listed(options: dict) -> str:
+    return ", ".join(f"{name}={options[name]!r}" for name in sorted(options))
 
 
 def _coords(dataset, count: int):

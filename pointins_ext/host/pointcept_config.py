@@ -8,6 +8,7 @@ from pointcept.engines import defaults
 
 from pointins_ext.embedded.config import Config
 from pointins_ext.embedded.config_file import read_file
+from pointins_ext.embedded.defaults import RUNTIME, default_eval_epoch
 
 # set by every launch, and never part of what a config computes
 OF_THE_LAUNCH = ("save_path", "resume", "weight")
@@ -16,7 +17,8 @@ OF_THE_LAUNCH = ("save_path", "resume", "weight")
 def default_config_parser(file_path, options):
     """Pointcept's parser; an option that names a literal variable of the config replaces it before the file runs.
 
-    Pointcept merges options into the finished tree, where nothing follows a changed `grid_size` or `data_root`.
+    Pointcept merges options into the finished tree, where nothing follows a changed `grid_size` or `data_root`. A
+    config without `epoch` or `eval_epoch` gets those of the embedded host, where Pointcept would stop.
     """
     with _with_literals(file_path, dict(options or {})) as (path, rest):
         return defaults.default_config_parser(path, rest)
@@ -26,6 +28,11 @@ def default_config_parser(file_path, options):
 def _with_literals(path, options):
     literals = {key: value for key, value in options.items() if key not in OF_THE_LAUNCH}
     tree, used = read_file(path, literals)
+    epoch = options.get("epoch", tree.get("epoch"))
+    if epoch is None:
+        epoch = options["epoch"] = RUNTIME["epoch"]
+    if options.get("eval_epoch", tree.get("eval_epoch")) is None:
+        options["eval_epoch"] = default_eval_epoch(epoch, path)
     if not used:
         yield path, options
         return

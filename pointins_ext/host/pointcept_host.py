@@ -16,7 +16,7 @@ from pointcept.engines.hooks.builder import HOOKS
 from pointcept.engines.hooks.default import HookBase
 from pointcept.engines.test import TESTERS
 from pointcept.engines.train import TRAINERS, Trainer
-from pointcept.models.builder import MODELS, build_model
+from pointcept.models.builder import MODELS
 from pointcept.models.losses.builder import build_criteria
 from pointcept.models.modules import PointModel, PointModule
 from pointcept.models.utils import batch2offset, offset2batch, offset2bincount
@@ -29,6 +29,7 @@ from pointcept.utils.scheduler import CosineScheduler
 from pointins_ext.embedded.launch import launch as _launch
 from pointins_ext.host import pointcept_trainer
 from pointins_ext.host.pointcept_config import default_config_parser
+from pointins_ext.host.pointcept_model import build_model
 
 
 def begin_log():

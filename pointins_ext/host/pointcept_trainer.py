@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import torch
 from pointcept.engines import train as engine
 from pointcept.engines.train import TRAINERS, Trainer
-from pointcept.models.builder import build_model
 
 from pointins_ext.embedded.defaults import create_ddp_model
 from pointins_ext.embedded.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
 from pointins_ext.host.flash import disable_flash, has_flash
+from pointins_ext.host.pointcept_model import build_model
 from pointins_ext.host.stand_ins import ANNOUNCEMENTS
 
 

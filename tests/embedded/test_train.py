@@ -7,7 +7,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pointins_ext.embedded import comm
+from pointins_ext.embedded.defaults import default_config_parser
 from pointins_ext.embedded.hooks import CheckpointLoader
+from pointins_ext.embedded.logger import get_root_logger
 
 SGD = dict(optimizer=dict(type="SGD", lr=0.5, _delete_=True), scheduler=dict(type="ConstantLR", _delete_=True))
 NO_RANDOMNESS = dict(model__dropout=0.0, data__train__noise=0.0)
@@ -39,6 +41,21 @@ def test_looping_and_save_frequency(build_trainer, tmp_path):
     trainer.train()
     assert len(trainer.train_loader) == 8
     assert {file.name for file in (tmp_path / "run" / "model").iterdir()} == {"model_last.pth", "epoch_2.pth"}
+
+
+@pytest.mark.parametrize("epoch, eval_epoch", [(3, 3), (100, 100), (800, 100)])
+def test_a_config_without_eval_epoch_is_scored_as_often_as_on_pointcept(
+    tiny_config, tmp_path, caplog, epoch, eval_epoch
+):
+    with caplog.at_level("INFO", "pointins_ext"):
+        get_root_logger().addHandler(caplog.handler)
+        cfg = default_config_parser(tiny_config, dict(save_path=str(tmp_path / "run"), epoch=epoch))
+    assert (cfg.eval_epoch, cfg.data.train.loop) == (eval_epoch, epoch // eval_epoch)
+    assert f"no eval_epoch, so eval_epoch = {eval_epoch} of epoch = {epoch}" in caplog.text
+    caplog.clear()
+    default_config_parser(tiny_config, dict(save_path=str(tmp_path / "run"), epoch=epoch, eval_epoch=1))
+    assert "eval_epoch" not in caplog.text
+    get_root_logger().removeHandler(caplog.handler)
 
 
 def test_accumulation_equals_the_large_batch(build_trainer):
@@ -145,6 +162,7 @@ def test_resume_needs_a_checkpoint_of_a_run(build_trainer, tmp_path):
     "options, error, match",
     [
         (dict(epoch=5, eval_epoch=2), ValueError, "multiple of eval_epoch"),
+        (dict(epoch=250), ValueError, "epoch = 250 must be a multiple of eval_epoch = 100"),
         (dict(batch_size=0), ValueError, "batch_size = 0, expected a whole number of at least 1"),
         (dict(data__train__num_scenes=0), ValueError, "TinyScenes holds no scene"),
         (dict(evaluate=True), KeyError, "data = dict.val="),

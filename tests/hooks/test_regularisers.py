@@ -44,6 +44,16 @@ class Scans:
         return dict(coord=np.concatenate([floor.reshape(-1, 3), *boxes]).astype(np.float32))
 
 
+class Loader:
+    """Four batches an epoch."""
+
+    def __init__(self):
+        self.dataset = Scans()
+
+    def __len__(self):
+        return 4
+
+
 @pytest.fixture
 def trainer(tmp_path):
     return SimpleNamespace(
@@ -51,7 +61,8 @@ def trainer(tmp_path):
         cfg=Config(dict(save_path=str(tmp_path), seed=3, resume=False)),
         writer=Writer(),
         logger=Logger(),
-        train_loader=SimpleNamespace(dataset=Scans()),
+        train_loader=Loader(),
+        max_epoch=10,
     )
 
 
@@ -137,8 +148,14 @@ def test_scr_presets(trainer):
     assert (default.scr.feature, default.scr.radius, default.scr.min_points) == ("loss_stage", 0.12, 10)
     assert (paper.scr.feature, paper.scr.radius, paper.scr.min_points) == ("concat", None, 1)
     assert paper.scr.max_length is None and default.scr.max_length > 1
-    assert default.scr.num_clusters == paper.scr.num_clusters == 20
+    assert (default.scr.num_clusters, default.late, default.late_step) == (5, dict(num_clusters=2), 0.3 * 40)
+    assert (paper.scr.num_clusters, paper.late) == (20, {})
     assert trainer.model.teacher_regularisers == [default.scr, paper.scr]
+    (outdoor,) = installed(trainer, SCRHook(preset="outdoor"))
+    assert (outdoor.scr.num_clusters, outdoor.scr.radius, outdoor.late) == (8, 0.4, {})
+    assert outdoor.scr.max_length > 2 * default.scr.max_length  # no ODRHook before it: the prior is its own
+    said = "\n".join(trainer.logger.lines)
+    assert "num_clusters=5, num_neighbours=8, radius=0.12" in said and "SCR from 30% of the steps on" in said
 
 
 @pytest.mark.parametrize("order, longest", [(("odr", "scr"), 6.0), (("scr",), 2.5)])
@@ -197,10 +214,26 @@ def test_another_model_is_named(trainer, hook):
 @pytest.mark.parametrize(
     "make, error, message",
     [
-        (lambda: ODRHook(preset="literal"), ValueError, "'literal' is unknown; expected one of default, paper"),
+        (lambda: ODRHook(preset="literal"), ValueError, "'literal' is unknown; expected one of indoor, outdoor, paper"),
         (lambda: SCRHook(preset="literal"), ValueError, "SCRHook preset 'literal' is unknown"),
         (lambda: SCRHook(feature="fine"), ValueError, "feature 'fine' is unknown"),
-        (lambda: SCRHook(radus=1), TypeError, "radus"),
+        (lambda: SCRHook(radus=1), ValueError, "SCRHook has no option 'radus'; did you mean 'radius'"),
+        (lambda: SCRHook(late=dict(radus=1)), ValueError, "SCRHook late has no option 'radus'; did you mean 'radius'"),
+        (lambda: SCRHook(late=2), ValueError, "SCRHook late is 2; expected a dict of options, or None"),
+        (
+            lambda: SCRHook(num_clusters="many"),
+            ValueError,
+            "num_clusters is 'many'; expected a number as its default 5",
+        ),
+        (lambda: SCRHook(side="techer"), ValueError, "SCRHook side 'techer' is unknown; expected one of teacher"),
+        (lambda: ODRHook(strenght=1), ValueError, "ODRHook has no option 'strenght'; did you mean 'strength'"),
+        (lambda: ODRHook(colour=1), ValueError, "ODRHook has no option 'colour'; known are"),
+        (lambda: ODRHook(direction="polar"), ValueError, "ODR direction 'polar' is unknown"),
+        (
+            lambda: HOOKS.build(dict(type="ODRHook", ramp_step=1)),
+            ValueError,
+            "ODRHook has no option 'ramp_step'; did you mean",
+        ),
     ],
 )
 def test_unusable_options_are_named_at_construction(make, error, message):
@@ -211,19 +244,17 @@ def test_unusable_options_are_named_at_construction(make, error, message):
 def test_unusable_priors_are_named_before_the_first_step(trainer):
     with pytest.raises(FileNotFoundError, match="prior 'idnoor' is neither a file nor built in"):
         installed(trainer, ODRHook(prior="idnoor"))
-    with pytest.raises(ValueError, match="ODR direction 'polar' is unknown"):
-        installed(trainer, ODRHook(direction="polar"))
 
 
 def test_scr_changes_its_options_late(trainer):
-    trainer.max_epoch, trainer.train_loader = 10, [None] * 4
-    hook = SCRHook(num_clusters=5, radius=0.12, late=dict(num_clusters=1, radius=0.08), late_start=0.5)
-    installed(trainer, hook)
+    (hook,) = installed(trainer, SCRHook(late=dict(num_clusters=1, radius=0.08), late_start=0.5))
     seen = {}
     for step in (0, 19, 20, 39):
         trainer.model.step = step
         hook.before_step()
         seen[step] = (hook.scr.num_clusters, hook.scr.radius)
     assert seen == {0: (5, 0.12), 19: (5, 0.12), 20: (1, 0.08), 39: (1, 0.08)}
+    assert SCRHook(late=dict(radius=0.08)).late == dict(num_clusters=2, radius=0.08)  # over the preset's
+    assert SCRHook(late=None).late == SCRHook(preset="outdoor").late == {}
     with pytest.raises(ValueError, match="num_clusters is 0"):
         SCRHook(late=dict(num_clusters=0))

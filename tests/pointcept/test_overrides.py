@@ -32,3 +32,14 @@ def test_a_scans_own_voxel_and_folder(tmp_path):
     options = dict(data_root="mine", grid_size=0.005, save_path=str(tmp_path))
     cfg = default_config_parser(str(CONFIGS / "pretrain-dos-scans.py"), options)
     assert cfg.data.train.data_root == "mine" and cfg.data.train.scale == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(
+    "options, expected", [({}, (100, 100)), (dict(epoch=800), (800, 100)), (dict(epoch=3), (3, 3))]
+)
+def test_a_config_without_eval_epoch_is_scored_as_often_on_both_hosts(options, expected, tmp_path):
+    path = tmp_path / "short.py"
+    path.write_text('data = dict(train=dict(type="ScanNetDataset"))\nresume = False\nsave_path = "unset"\nseed = 0\n')
+    for parser, name in ((default_config_parser, "pointcept"), (embedded_parser, "embedded")):
+        cfg = parser(str(path), dict(options, save_path=str(tmp_path / name)))
+        assert (cfg.epoch, cfg.eval_epoch, cfg.data.train.loop) == (*expected, expected[0] // expected[1]), name

@@ -96,3 +96,18 @@ def test_equals_pointcepts(name, enc_mode):
         torch.testing.assert_close(found[key].float(), expected[key].float(), rtol=1e-5, atol=1e-5)
     if name == "PG-v1m2":
         assert len(found["pred_scores"]) > 1
+
+
+def test_class_weights_are_kept_without_a_gpu():
+    weight = [1.0, 4.0, 0.5, 2.0, 1.0]
+    criteria = [dict(type="CrossEntropyLoss", ignore_index=-1, weight=weight)]
+    common = dict(backbone=dict(SIZE, enc_mode=True), backbone_out_channels=64, num_classes=5, criteria=criteria)
+    model = build_model(dict(common, type="DefaultSegmentorV2"))
+    (loss,) = model.criteria.criteria
+    assert loss.loss.weight.tolist() == weight
+    logits, target = torch.randn(50, 5), torch.arange(50) % 5
+    expected = torch.nn.functional.cross_entropy(logits, target, torch.tensor(weight))
+    torch.testing.assert_close(model.criteria(logits, target).cpu(), expected)
+    if not torch.cuda.is_available():
+        with pytest.raises((AssertionError, RuntimeError)):  # as ever
+            torch.zeros(1).cuda()

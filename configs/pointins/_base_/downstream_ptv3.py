@@ -1,15 +1,15 @@
 """What every downstream experiment shares: PTv3 of the paper's size with a decoder, on the weights of a pretraining.
 
 The experiment itself trains everything; its -dec freezes the encoder, its -lin drops the decoder and freezes the rest.
+How long and how fast it learns is in downstream_{indoor,outdoor,rooms}.py.
 """
 
 _base_ = ["default_runtime.py"]
 
 evaluate = True
 enable_amp = True
-batch_size = 24  # scenes over all GPUs
+amp_dtype = "float16"  # as published; pretraining is published in bfloat16
 batch_size_val = None  # one a GPU
-num_worker = 48
 mix_prob = 0.8  # Mix3D; worth about 3 mAP in probing
 
 enc_channels = (32, 64, 128, 256, 512)
@@ -46,18 +46,6 @@ criteria = [
     dict(type="CrossEntropyLoss", loss_weight=1.0, ignore_index=-1),
     dict(type="LovaszLoss", mode="multiclass", loss_weight=1.0, ignore_index=-1),
 ]
-
-epoch = 800
-optimizer = dict(type="AdamW", lr=0.002, weight_decay=0.02)
-scheduler = dict(
-    type="OneCycleLR",
-    max_lr=[0.002, 0.0002],
-    pct_start=0.05,
-    anneal_strategy="cos",
-    div_factor=10.0,
-    final_div_factor=1000.0,
-)
-param_dicts = [dict(keyword="block", lr=0.0002)]
 
 # hooks = [load, timer, writer, an evaluator, saver]
 load = dict(type="WeightLoader", keywords="module.student.backbone", replacement="module.backbone")

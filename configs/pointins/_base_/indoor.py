@@ -23,14 +23,10 @@ hooks = [
     dict(type="WeightLoader"),
     dict(type="ModelHook"),
     dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2),
-    # the paper loses less than one point with any prior of about the right length; "auto" fits one to the scans
-    dict(type="ODRHook", prior="indoor"),
-    # SCR can split an object but never join it: the paper's 20 clusters cut a room's objects, and from 30 % of the
-    # steps on the offsets themselves keep them apart, so that 2 do better (README, the ladder: defaults). Features of
-    # the stage at the loss resolution, because the coarse ones cut along their blocks. 1.5 loss voxels: touching
-    # objects stay apart.
-    dict(type="SCRHook", num_clusters=5, feature="loss_stage", radius=0.12, late=dict(num_clusters=2)),
-    dict(type="OffsetMonitor", every=100),
+    # values and reasons: pointins_ext/hooks/presets.py
+    dict(type="ODRHook", preset="indoor"),
+    dict(type="SCRHook", preset="indoor"),
+    dict(type="OffsetMonitor"),
     dict(type="IterationTimer", warmup_iter=2),
     dict(type="InformationWriter"),
     dict(type="CheckpointSaver", save_freq=None),

@@ -107,9 +107,9 @@ semantic = dict(
     # the rooms of S3DIS are thinned to 1 cm before they are cut into fragments, and labels go back by `inverse`
     s3dis_test=[
         dict(type="CenterShift", apply_z=True),
+        dict(type="NormalizeColor"),
         dict(type="Copy", keys_dict=dict(segment="origin_segment")),
         dict(type="GridSample", grid_size=0.01, hash_type="fnv", mode="train", return_inverse=True),
-        dict(type="NormalizeColor"),
     ],
     # test-time augmentation: four turns at three scales, and a flip
     test_cfg=dict(

@@ -61,8 +61,8 @@ hooks = [
     dict(type="WeightLoader"),
     dict(type="ModelHook"),
     dict(type="ODRHook", prior="auto", auto_scans=16),
-    # no `late` as in indoor.py: so short a run ends before the offsets can keep objects apart
-    dict(type="SCRHook", num_clusters=5, feature="loss_stage"),
+    # nothing later: so short a run ends before the offsets can keep objects apart
+    dict(type="SCRHook", preset="indoor", late=None),
     dict(type="OffsetMonitor", every=25),
     dict(type="IterationTimer", warmup_iter=2),
     dict(type="InformationWriter"),

@@ -5,14 +5,6 @@ _base_ = ["../../pretrain-dos-drives.py", "hooks.py"]
 # thousands of steps: the teacher may settle
 model = dict(pretrainer=dict(momentum_final=0.999))
 prior = "outdoor"
-odr = dict(type="ODRHook", prior=prior)
-scr = dict(
-    type="SCRHook",
-    num_clusters=8,
-    feature="loss_stage",
-    radius=0.4,
-    min_points=5,
-    prior=prior,
-    late=dict(num_clusters=2, radius=0.3),
-)
-monitor = dict(type="OffsetMonitor", every=100, canary_seed=None)
+odr = dict(type="ODRHook", preset="outdoor")
+scr = dict(type="SCRHook", preset="outdoor", min_points=5, late=dict(num_clusters=2, radius=0.3))
+monitor = dict(type="OffsetMonitor", canary_seed=None)

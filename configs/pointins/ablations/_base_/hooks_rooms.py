@@ -4,5 +4,5 @@ _base_ = ["hooks.py"]
 
 prior = "auto"
 odr = dict(type="ODRHook", prior=prior, auto_scans=16)
-scr = dict(type="SCRHook", num_clusters=5, feature="loss_stage", late=dict(num_clusters=2, radius=0.08))
-monitor = dict(type="OffsetMonitor", every=100)
+scr = dict(type="SCRHook", preset="indoor", late=dict(radius=0.08))
+monitor = dict(type="OffsetMonitor")

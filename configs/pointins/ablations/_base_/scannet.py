@@ -3,6 +3,6 @@
 _base_ = ["../../pretrain-dos-ptv3-scannet.py", "hooks.py"]
 
 prior = "indoor"
-odr = dict(type="ODRHook", prior=prior)
-scr = dict(type="SCRHook", num_clusters=5, feature="loss_stage", radius=0.12, late=dict(num_clusters=2))
-monitor = dict(type="OffsetMonitor", every=100)
+odr = dict(type="ODRHook", preset="indoor")
+scr = dict(type="SCRHook", preset="indoor")
+monitor = dict(type="OffsetMonitor")

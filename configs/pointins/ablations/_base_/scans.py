@@ -7,5 +7,5 @@ model = dict(pretrainer=dict(momentum_final=0.999))
 prior = "auto"
 odr = dict(type="ODRHook", prior=prior, auto_scans=16)
 # 1.5 loss voxels to the end: scanned surfaces have gaps (study_targets.py on the training scans)
-scr = dict(type="SCRHook", num_clusters=5, feature="loss_stage", radius=0.12, late=dict(num_clusters=2))
-monitor = dict(type="OffsetMonitor", every=100)
+scr = dict(type="SCRHook", preset="indoor")
+monitor = dict(type="OffsetMonitor")

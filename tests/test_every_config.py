@@ -1,0 +1,119 @@
+"""Every shipped config as it is, without any option: it resolves, builds its model, and its trainer is made of it.
+
+Nothing is trained; data sets of the real kinds are tiny, at the place where the config expects them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pointins_ext.embedded import comm as embedded_comm
+from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup
+from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
+
+FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
+CONFIGS = sorted(path for path in FOLDER.rglob("*.py") if "_base_" not in path.parts)
+IDS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in CONFIGS]
+LABELLED_POINTS, LABELLED_SCENES = (20, 50, 100, 200), (1, 5, 10, 20)
+FULL_SIZE = [path for path in CONFIGS if "ptv3" in path.stem and "rooms" not in path.stem]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with every data set that a config names."""
+    folder = tmp_path_factory.mktemp("every_config")
+    roots = dict(
+        scannet="ScanNetDataset",
+        s3dis="S3DISDataset",
+        structured3d="Structured3DDataset",
+        nuscenes="NuScenesDataset",
+        semantic_kitti="SemanticKITTIDataset",
+        waymo="WaymoDataset",
+    )
+    for root, kind in roots.items():
+        WRITERS[kind](folder / "data" / root)
+    for number, split in enumerate(("train",) * 5 + ("val",)):
+        coord, instance = room(number)
+        write_arrays(folder / "data" / "scans" / split / f"scan{number}", coord=coord, instance=instance)
+    scenes = [scene.name for scene in (folder / "data" / "scannet" / "train").iterdir()]
+    tasks = folder / "data" / "scannet" / "tasks"
+    (tasks / "points").mkdir(parents=True)
+    (tasks / "scenes").mkdir()
+    for number in LABELLED_POINTS:
+        torch.save({scene: list(range(number)) for scene in scenes}, tasks / "points" / f"points{number}")
+    for number in LABELLED_SCENES:
+        (tasks / "scenes" / f"{number}.txt").write_text("\n".join(scenes))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cheap(place, tmp_path, monkeypatch):
+    """Weights without values, rooms and drives that nobody generates, and dumped configs that nobody lays out."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(place / "data")
+    for name in (name for name in dir(torch.nn.init) if name.endswith("_") and not name.endswith("__")):
+        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
+    for name in ("normal_", "uniform_", "erfinv_"):
+        monkeypatch.setattr(torch.Tensor, name, lambda tensor, *args, **kwargs: tensor)
+    monkeypatch.setattr("pointins_ext.datasets.generated.GeneratedDataset._generate", lambda *entry: dict())
+    if NAME == "pointcept":
+        monkeypatch.setattr("pointcept.utils.config.FormatCode", lambda text, **_: (text, True))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
+def test_it_makes_its_trainer(path):
+    said = Config.fromfile(str(path))
+    assert {"epoch", "eval_epoch", "batch_size", "clip_grad", "amp_dtype"} <= set(said), "it leaves this to the host"
+    cfg = default_setup(default_config_parser(str(path), {}))
+    expected = [dict(hook) for hook in cfg.hooks]
+    trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
+
+    assert [type(hook).__name__ for hook in trainer.hooks] == [hook["type"] for hook in expected]
+    assert cfg.epoch % cfg.eval_epoch == 0 and trainer.max_epoch == cfg.eval_epoch <= 100
+    assert cfg.data.train.loop == cfg.epoch // cfg.eval_epoch and len(trainer.train_loader) > 0
+    assert (trainer.val_loader is None) != cfg.evaluate
+    groups = trainer.optimizer.param_groups
+    assert len(groups) == 1 + len(cfg.param_dicts or ())
+    # a linear probe freezes the backbone, where the blocks are
+    assert all(group["params"] for group in groups[: 1 if cfg.model.get("freeze_backbone") else None])
+    # the scheduler starts every group at a tenth of its highest rate
+    rates = cfg.scheduler.max_lr if len(groups) > 1 else [cfg.scheduler.max_lr]
+    assert [group["lr"] for group in groups] == pytest.approx([rate / cfg.scheduler.div_factor for rate in rates])
+    assert trainer.scheduler.total_steps == len(trainer.train_loader) * cfg.eval_epoch
+    if "test" in cfg and path.stem.split("-")[0].endswith("seg"):
+        assert TESTERS.get(cfg.test.type) is not None
+
+
+def test_full_size_batches_are_shared_by_any_usual_number_of_gpus(monkeypatch):
+    monkeypatch.setattr(embedded_comm, "all_gather", lambda value: [value])
+    for path in FULL_SIZE:
+        cfg = default_config_parser(str(path), {})
+        for processes in (1, 2, 4, 8):
+            for module in (comm, embedded_comm):
+                monkeypatch.setattr(module, "get_world_size", lambda number=processes: number)
+            assert default_setup(cfg).batch_size_per_gpu * processes == cfg.batch_size, (path.stem, processes)
+
+
+@pytest.mark.parametrize("path", FULL_SIZE, ids=lambda path: path.stem)
+def test_learning_rates_follow_the_square_root_of_the_scenes_of_a_step(path):
+    """Through our parser, on either host, whichever of the three is changed; every group by the same factor."""
+    cfg = default_config_parser(str(path), {})
+    rates = np.array(cfg.scheduler.max_lr)
+    assert cfg.optimizer.lr == rates[0] and [group["lr"] for group in cfg.param_dicts] == list(rates[1:])
+    size = cfg.batch_size
+    changes = [
+        (dict(batch_size=4 * size), 2),
+        (dict(batch_size=size // 4, gradient_accumulation_steps=4), 1),
+        (dict(base_lr=3 * cfg.base_lr), 3),
+    ]
+    for options, factor in changes:
+        changed = default_config_parser(str(path), options)
+        np.testing.assert_allclose(changed.scheduler.max_lr, factor * rates)
+        assert changed.optimizer.lr == pytest.approx(factor * rates[0])
+
+
+def test_there_are_as_many_as_the_folder_has():
+    assert len(CONFIGS) > 90 and len(FULL_SIZE) > 40
+    assert {path.parent.name for path in CONFIGS} == {"pointins", "ablations", "label_efficiency"}
