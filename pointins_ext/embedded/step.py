@@ -8,7 +8,7 @@ AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
 
 
 class TrainingStep:
-    """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, `optimizer`, `scheduler`, `scaler`.
+    """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, loaders, `optimizer`, `scheduler`, `scaler`.
 
     `amp_dtype` None means full precision, `scaler` None no loss scaling; `accumulated` counts the backward passes since
     the last update. A loss that is not finite stops the run, or, with `cfg.skip_nonfinite`, leaves out its batch in all
@@ -45,6 +45,17 @@ class TrainingStep:
         self.comm_info["model_output_dict"] = result
         if self.cfg.empty_cache and self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def count_updates(self):
+        """Steps of the optimizer in the whole run. ValueError where it has none."""
+        batches = len(self.train_loader) * self.cfg.eval_epoch
+        updates = batches // self.cfg.gradient_accumulation_steps
+        if updates < 1:
+            raise ValueError(
+                f"gradient_accumulation_steps = {self.cfg.gradient_accumulation_steps}, but the whole run has "
+                f"{batches} batches: it would never step"
+            )
+        return updates
 
     def skip(self, problem):
         """Count and report a batch that teaches nothing; `problem` is None where another process has it."""

@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pointins_ext.embedded import comm
 from pointins_ext.embedded.hooks import CheckpointLoader
+from pointins_ext.embedded.scheduler import CosineScheduler
 
 SGD = dict(optimizer=dict(type="SGD", lr=0.5, _delete_=True), scheduler=dict(type="ConstantLR", _delete_=True))
 NO_RANDOMNESS = dict(model__dropout=0.0, data__train__noise=0.0)
@@ -51,6 +52,39 @@ def test_accumulation_equals_the_large_batch(build_trainer):
     assert small.cfg.scheduler.total_steps == large.cfg.scheduler.total_steps == 3
     assert (weights(large) - before).abs().max() > 0.01
     torch.testing.assert_close(weights(small), weights(large), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_weight_decay_follows_the_steps_of_the_optimizer(build_trainer, accumulate):
+    """4 epochs of 4 batches, stopped in the third epoch and resumed; of the last window the run has only a part."""
+    decay = dict(hooks__2=dict(type="WeightDecaySchedular", base_value=0.1, final_value=0.5, _delete_=True))
+    options = dict(gradient_accumulation_steps=accumulate, **decay)
+    used = {}
+
+    def train(**more):
+        trainer = build_trainer("decay", **options, **more)
+
+        def note(optimizer, *_):
+            used[trainer.scheduler.last_epoch] = optimizer.param_groups[0]["weight_decay"]
+
+        trainer.optimizer.register_step_pre_hook(note)
+        trainer.train()
+
+    with pytest.raises(KeyboardInterrupt):
+        train(hooks__4__stop_after=10)
+    train(resume=True)
+    total = 16 // accumulate
+    assert used == {i: CosineScheduler(0.1, 0.5, total).get(i) for i in range(total)}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+def test_a_run_of_a_few_steps(build_trainer, steps):
+    decay = dict(type="WeightDecaySchedular", _delete_=True)
+    trainer = build_trainer(epoch=steps, batch_size=8, scheduler__pct_start=1 / steps, hooks__2=decay)
+    before = weights(trainer).clone()
+    trainer.train()
+    assert trainer.scheduler.last_epoch == steps and torch.isfinite(weights(trainer)).all()
+    assert not torch.equal(weights(trainer), before)
 
 
 def test_clip_grad_bounds_the_step(build_trainer):
