@@ -220,7 +220,7 @@ class InformationWriter(HookBase):
 
 @HOOKS.register_module()
 class WeightDecaySchedular(HookBase):
-    """Cosine of the weight decay over the steps of the optimizer, in every parameter group (the name is Pointcept's)."""
+    """Cosine of the weight decay over the steps of the optimizer, in every parameter group."""
 
     def __init__(self, base_value=0.04, final_value=0.2):
         self.base_value = base_value
