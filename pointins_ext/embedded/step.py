@@ -36,6 +36,8 @@ class TrainingStep:
                 return
         elif problem:
             cure = "amp_dtype='bfloat16', enable_amp=False, a lower lr, or skip_nonfinite=True"
+            if "segment" in batch and (batch["segment"] < 0).all():
+                cure = "skip_nonfinite=True: no point of these scenes has a label, which this loss cannot do with"
             raise FloatingPointError(f"{problem}. Try {cure}")
         loss = result["loss"] / self.cfg.gradient_accumulation_steps
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()

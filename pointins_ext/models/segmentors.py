@@ -49,6 +49,11 @@ def up_cast_all(point):
     return feat
 
 
+def has_class(segment, num_classes):
+    """Which labels (N,) are classes: what is ignored lies below or above them."""
+    return (segment >= 0) & (segment < num_classes)
+
+
 def offset_losses(prediction, coord, centroid, valid):
     """PointGroup's L1 distance and negative cosine of offsets (N,3) to centroids, means over `valid` (N,) points."""
     valid = valid.float()
@@ -82,7 +87,9 @@ class OffsetSegmentor(PointSegmentor):
 
     def losses(self, data_dict, logits, bias, valid):
         """The training losses; `valid` (N,): points whose offset is known."""
-        seg_loss = self.criteria(logits, data_dict["segment"])
+        segment = data_dict["segment"]
+        # without a label the cross entropy of some hosts is 0/0
+        seg_loss = self.criteria(logits, segment) if has_class(segment, logits.shape[1]).any() else logits.sum() * 0
         l1, cosine = offset_losses(bias, data_dict["coord"], data_dict["instance_centroid"], valid)
         return dict(loss=seg_loss + l1 + cosine, seg_loss=seg_loss, bias_l1_loss=l1, bias_cosine_loss=cosine)
 
