@@ -32,3 +32,16 @@ def test_a_scans_own_voxel_and_folder(tmp_path):
     options = dict(data_root="mine", grid_size=0.005, save_path=str(tmp_path))
     cfg = default_config_parser(str(CONFIGS / "pretrain-dos-scans.py"), options)
     assert cfg.data.train.data_root == "mine" and cfg.data.train.scale == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(batch_size=0), "batch_size = 0, expected a whole number of at least 1"),
+        (dict(epoch=7, eval_epoch=2), "epoch = 7 must be a multiple of eval_epoch = 2"),
+    ],
+)
+def test_nothing_is_written_before_the_request_is_checked(options, words, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        default_config_parser(str(CONFIGS / "pretrain-dos-rooms.py"), dict(options, save_path=str(tmp_path / "exp")))
+    assert not (tmp_path / "exp").exists()
