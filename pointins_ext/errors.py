@@ -113,8 +113,8 @@ def distinct_names(dataset):
         if other != i:
             both = " and ".join(str(places[j]) if places else f"scene {j}" for j in (other, i))
             raise ValueError(
-                f"two scenes of {type(dataset).__name__} have the name {name!r}, and would overwrite each other: {both}; "
-                "rename one, or take one split at a time"
+                f"two scenes of {type(dataset).__name__} have the name {name!r}, and would overwrite each other: "
+                f"{both}; rename one, or take one split at a time"
             )
     return names
 

@@ -28,8 +28,8 @@ class TrainingStep:
             self.optimizer.zero_grad()
         amp = self.amp_dtype is not None
         with torch.autocast(self.device.type, dtype=self.amp_dtype or torch.bfloat16, enabled=amp):
-            result = self.model(batch)
-        problem = not_finite(result, batch, f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}")
+            result = self.predict(batch)
+        problem = not_finite(result, batch, self.where())
         if self.cfg.get("skip_nonfinite", False):
             if any(comm.all_gather(problem is not None)):
                 self.skip(problem)
@@ -47,6 +47,21 @@ class TrainingStep:
         self.comm_info["model_output_dict"] = result
         if self.cfg.empty_cache and self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def where(self):
+        return f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}"
+
+    def predict(self, batch):
+        """Result of the model. ValueError that names the scenes where a batch of one voxel has no variance."""
+        try:
+            return self.model(batch)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.where()}: a BatchNorm of the model gets one row, scenes {batch.get('name', 'without name')}: "
+                "their points fill one voxel; leave these scenes out, or take a larger batch_size"
+            ) from error
 
     def count_updates(self):
         """Steps of the optimizer in the whole run. ValueError where it has none."""

@@ -5,6 +5,7 @@ from torch import nn
 
 from pointins_ext.host import MODELS, Point, build_criteria, build_model, offset2batch
 from pointins_ext.ops import radius_components, segment_count, segment_mean
+from pointins_ext.ops.batch_norm import BatchNorm1d
 
 
 class PointSegmentor(nn.Module):
@@ -19,7 +20,7 @@ class PointSegmentor(nn.Module):
         if offsets:
             self.bias_head = nn.Sequential(
                 nn.Linear(backbone_out_channels, backbone_out_channels),
-                nn.BatchNorm1d(backbone_out_channels, eps=1e-3, momentum=0.01),
+                BatchNorm1d(backbone_out_channels, eps=1e-3, momentum=0.01),
                 nn.ReLU(),
                 nn.Linear(backbone_out_channels, 3),
             )

@@ -119,6 +119,13 @@ def test_a_loss_that_is_not_finite_names_entry_and_scenes(build_trainer, tmp_pat
     assert re.search(r"FloatingPointError: epoch 1, step \d: the loss is not finite; .* scenes .*'scene3'", log)
 
 
+def test_a_batch_of_one_row_names_its_scenes(build_trainer):
+    trainer = build_trainer(data__train__num_scenes=1)
+    trainer.model.head.register_forward_hook(lambda *_: torch.nn.BatchNorm1d(1)(torch.zeros(1, 1)))
+    with pytest.raises(ValueError, match="epoch 1, step 1: a BatchNorm .* gets one row, scenes .*scene0.*: .* larger"):
+        trainer.train()
+
+
 def test_a_loss_that_is_not_finite_is_skipped_where_asked(build_trainer, tmp_path):
     trainer = build_trainer(data__train__bad_scene=3, skip_nonfinite=True, epoch=2, data__train__noise=0.0)
     updates, warnings = [], []

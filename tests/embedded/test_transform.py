@@ -289,6 +289,7 @@ def test_a_few_points_stay(number):
         assert len(run("RandomDropout", scene, dropout_ratio=0.9, dropout_application_ratio=1)["coord"]) == 1
         assert len(run("SphereCrop", scene, sample_rate=0.2)["coord"]) == 1
         assert 1 <= len(run("GridSample", scene)["coord"]) <= number
+    assert np.isfinite(run("NormalizeCoord", scene)["coord"]).all()
     with pytest.raises(ValueError, match="SphereCrop: point_max is 0"):
         run("SphereCrop", scene, point_max=0)
 
