@@ -114,8 +114,8 @@ def study(predictor, scenes, rows: dict[str, list]) -> dict[str, dict[str, float
         instance = majority(torch.as_tensor(scene["instance"]), nearest, len(field.coord))
         if not (instance >= 0).any():
             raise ValueError(
-                f"{scene['name']}: no voxel of {field.voxel:.3g} m is mostly of one object; give the voxel of these scans "
-                "(--grid-size), or leave the scene out"
+                f"{scene['name']}: no voxel of {field.voxel:.3g} m is mostly of one object; give the voxel of these "
+                "scans (--grid-size), or leave the scene out"
             )
         for name, regularisers in rows.items():
             table[name].append(score(offset_targets(field, regularisers), instance))
