@@ -1,5 +1,6 @@
 """What a user can repair ends in one line; checks that more than one room makes."""
 
+import copy
 import errno
 import logging
 import os
@@ -72,13 +73,52 @@ def one_line(error):
 
 
 def require_scenes(dataset):
-    """`dataset`, unchanged. ValueError that names it, or the part of it, that holds no scene."""
+    """`dataset`, unchanged. ValueError that names it, or the part or the split of it, that holds no scene."""
     for part in getattr(dataset, "datasets", ()):
         require_scenes(part)
     if len(dataset) == 0:
-        place = ", ".join(f"{key}={getattr(dataset, key)!r}" for key in ("data_root", "split") if hasattr(dataset, key))
-        raise ValueError(
-            f"the dataset {type(dataset).__name__}{f' with {place}' if place else ''} holds no scene; preprocess or "
-            "link the data to data_root, or correct data_root and split"
-        )
+        raise _no_scene(dataset)
+    for part in _splits(dataset):
+        if len(part.get_data_list()) == 0:
+            raise _no_scene(part)
     return dataset
+
+
+def _splits(dataset):
+    """The dataset as if each of its several splits were its only one; those that know their files by path."""
+    splits, files = getattr(dataset, "split", None), getattr(dataset, "data_list", None)
+    if isinstance(splits, (list, tuple)) and len(splits) > 1 and files and isinstance(files[0], str):
+        for split in splits:
+            part = copy.copy(dataset)
+            part.split = [split]
+            yield part
+
+
+def _no_scene(dataset):
+    place = ", ".join(f"{key}={getattr(dataset, key)!r}" for key in ("data_root", "split") if hasattr(dataset, key))
+    return ValueError(
+        f"the dataset {type(dataset).__name__}{f' with {place}' if place else ''} holds no scene; preprocess or "
+        "link the data to data_root, or correct data_root and split"
+    )
+
+
+def distinct_names(dataset):
+    """Name of every scene of a dataset, in order. ValueError where two would have the same file, `file_name`."""
+    places = getattr(dataset, "data_list", None)
+    number = len(dataset) // getattr(dataset, "loop", 1) if places is None else len(places)
+    names = [dataset.get_data_name(i) for i in range(number)]
+    first = {}
+    for i, name in enumerate(names):
+        other = first.setdefault(file_name(name), i)
+        if other != i:
+            both = " and ".join(str(places[j]) if places else f"scene {j}" for j in (other, i))
+            raise ValueError(
+                f"two scenes of {type(dataset).__name__} have the name {name!r}, and would overwrite each other: "
+                f"{both}; rename one, or take one split at a time"
+            )
+    return names
+
+
+def file_name(name):
+    """A scene's name as that of a file."""
+    return name.replace(os.sep, "_")

@@ -15,14 +15,12 @@ OUTDOOR = ("NuScenes", "SemanticKITTI", "Waymo")
 
 @contextmanager
 def switched_config_file(path):
-    """Path of a temporary config file: that of `path` with the offset branch; prints what was changed.
+    """Path of a temporary config file: that of `path` with the offset branch, and `pointins_changes`, what was changed.
 
     Overrides of the command line then address the switched config. ValueError where it cannot be switched.
     """
     cfg = Config.fromfile(path)
     cfg.pointins_changes = extend(cfg)
-    for change in cfg.pointins_changes:
-        print(f"-e pointins: {change}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         switched = os.path.join(folder, os.path.basename(path))
         cfg.dump(switched)

@@ -1,4 +1,4 @@
-"""Types of command-line flags: a value that makes no sense ends in argparse's one line, before any work is done."""
+"""Command-line flags: a value that makes no sense ends in argparse's one line, before any work is done."""
 
 import argparse
 import math
@@ -24,6 +24,12 @@ def output_file(text):
 def output_folder(text):
     """Type of a folder to write to, which need not exist."""
     return _checked(files.require_output_folder, text)
+
+
+def add_config_argument(parser):
+    """--config FILE, the same for all tools that read a checkpoint."""
+    found = "what the checkpoint carries, else the config.py of its experiment, read as data"
+    parser.add_argument("--config", metavar="FILE", help=f"config.py of the run, executed as Python (default: {found})")
 
 
 _NAMES = {int: "whole number", float: "number"}

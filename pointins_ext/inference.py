@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pointins_ext.branch import OffsetField
-from pointins_ext.checkpoint import load_weight, read_checkpoint
+from pointins_ext.checkpoint import load_weight, read_checkpoint, read_dumped_config
 from pointins_ext.errors import notice
 from pointins_ext.evaluation.label_free import cluster_offsets, voxelise
 from pointins_ext.host import Config, build_model
@@ -241,16 +241,18 @@ def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str |
     """Config of the run that wrote the file `weight`: the file `config`, or what the checkpoint carries.
 
     Pointcept's checkpoints carry none: then config.py of the experiment's folder, two above exp/x/model/model_last.pth.
-    FileNotFoundError where that is missing, too; ValueError for a config without a model.
+    Only `config` is run as the Python that it is; what is found beside a checkpoint is read as data.
+    FileNotFoundError where there is none; ValueError for a config without a model, or with code where data are read.
     """
+    source = Path(config or Path(weight).absolute().parent.parent / "config.py")
     if config is None and "config" in checkpoint:
-        cfg, source = Config(checkpoint["config"]), weight
+        source, tree = Path(weight), checkpoint["config"]
+        cfg = Config(tree if isinstance(tree, dict) else {})
+    elif not source.is_file():
+        why = "" if config else f"{weight} carries no config; "
+        raise FileNotFoundError(f"{why}{source} not found; give the config.py of the run as config=FILE (--config)")
     else:
-        source = Path(config or Path(weight).absolute().parent.parent / "config.py")
-        if not source.is_file():
-            why = "" if config else f"{weight} carries no config; "
-            raise FileNotFoundError(f"{why}{source} not found; give the config.py of the run as config=FILE (--config)")
-        cfg = Config.fromfile(os.fspath(source))
+        cfg = Config.fromfile(os.fspath(source)) if config else Config(read_dumped_config(source))
     if "model" not in cfg:
         raise ValueError(f"config of {source}: expected the key 'model', found {', '.join(map(str, cfg)) or 'no key'}")
     return cfg

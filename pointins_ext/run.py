@@ -1,7 +1,10 @@
 """What every process of a run does. Spawned processes import this module, and with it the whole plug-in."""
 
+import os
+
 import torch
 
+from pointins_ext.embedded.defaults import check_shares
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
 
@@ -24,6 +27,14 @@ def test(cfg):
         )
     cfg = default_setup(cfg)
     TESTERS.build(dict(cfg=cfg, **cfg.test)).test()
+
+
+def check_request(cfg, args):
+    """What can be told before anything is written. ValueError or FileNotFoundError for what cannot be trained."""
+    processes = int(os.environ.get("WORLD_SIZE", max(args.num_gpus, 1) * args.num_machines))
+    check_shares(cfg, processes)
+    if cfg.get("weight") and not cfg.get("resume") and not os.path.isfile(cfg.weight):
+        raise FileNotFoundError(f"checkpoint {cfg.weight} not found; give a file to start from (-w), or none")
 
 
 def start(task, cfg, args):

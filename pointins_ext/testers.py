@@ -10,7 +10,7 @@ from torch.utils.data.distributed import DistributedSampler
 from tqdm import tqdm
 
 from pointins_ext.checkpoint import load_weight, probed_network, read_checkpoint
-from pointins_ext.errors import require_scenes
+from pointins_ext.errors import distinct_names, file_name, require_scenes
 from pointins_ext.evaluation import results
 from pointins_ext.evaluation.instance import as_array
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
@@ -23,7 +23,7 @@ class TaskTester:
     """Base: a subclass says which task. Loads cfg.weight into cfg.model and reads cfg.data.test, a scene a batch.
 
     save: keep the predictions on raw points, save_path/result/NAME.npz; tools/submit.py makes submissions of them. Then
-    a split may also lack labels, and has no score.
+    a split may also lack labels, and has no score, but no two scenes may have one name: ValueError.
     model: one that is loaded already, as Pointcept's PreciseEvaluator has. FileNotFoundError or ValueError where the
     weights are missing or do not fit.
     """
@@ -35,6 +35,7 @@ class TaskTester:
         self.save = save
         self.task = self.new_task(cfg.data, **settings)
         self.names = class_names(cfg.data)
+        self.saved = set()
         self.logger = get_root_logger(os.path.join(cfg.save_path, "test.log"))
         self.model = self.build_model() if model is None else model
         self.tested = str(cfg.weight) if model is None else "the model at hand"
@@ -63,6 +64,8 @@ class TaskTester:
     def build_loader(self):
         data = self.cfg.data.test
         dataset = require_scenes(build_dataset(with_unlabelled(data) if self.save else data))
+        if self.save and hasattr(dataset, "get_data_name"):
+            distinct_names(dataset)
         sampler = DistributedSampler(dataset, shuffle=False) if comm.get_world_size() > 1 else None
         workers = self.cfg.num_worker_per_gpu
         return DataLoader(dataset, batch_size=1, sampler=sampler, num_workers=workers, collate_fn=self.collate)
@@ -84,7 +87,7 @@ class TaskTester:
             if self.save:
                 if name is None:
                     raise ValueError("save=True needs the names of the scenes: add 'name' to Collect in data.test")
-                results.save_prediction(self.cfg.save_path, name, prediction)
+                self.keep(name, prediction)
             progress.update()
 
         with progress:
@@ -99,6 +102,13 @@ class TaskTester:
             about = dict(weight=self.tested, scenes=score.scenes, losses=score.losses)
             results.save(self.cfg.save_path, self.task.name, score.result, self.names, self.task.ignored, **about)
         return score.result
+
+    def keep(self, name, prediction):
+        """Save the prediction of a scene. ValueError where an earlier one of this process had its file."""
+        if file_name(name) in self.saved:  # of datasets that do not tell their names beforehand
+            raise ValueError(f"two scenes have the name {name!r}, and would overwrite each other: rename one")
+        self.saved.add(file_name(name))
+        results.save_prediction(self.cfg.save_path, name, prediction)
 
     def read(self, model, batch):
         """Losses and predictions of a batch; one without any label has no losses, which some hosts cannot compute."""

@@ -94,15 +94,13 @@ def test_what_cannot_be_switched_is_refused(model, message):
         extend(config(model=model))
 
 
-def test_a_switched_file_says_what_was_changed_and_reads_back(tmp_path, capsys):
+def test_a_switched_file_says_what_was_changed_and_reads_back(tmp_path):
     source = tmp_path / "pretrain.py"
     config().dump(str(source))
     before = source.read_text()
     with switched_config_file(source) as path:
         cfg = Config.fromfile(path)
-    printed = capsys.readouterr().out
     assert cfg.model.pretrainer == TREE["model"] and len(cfg.pointins_changes) == 6
-    assert all(f"-e pointins: {change}" in printed for change in cfg.pointins_changes)
     assert source.read_text() == before and [p.name for p in tmp_path.iterdir()] == ["pretrain.py"]
 
 

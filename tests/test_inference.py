@@ -443,6 +443,22 @@ def test_the_config_of_the_experiment_serves_where_the_checkpoint_has_none(tmp_p
     assert np.array_equal(load_predictor(path, device="cpu")(scene).offset, expected)
 
 
+def test_a_config_beside_a_checkpoint_runs_only_where_it_is_asked_for(tmp_path, model, cfg, predictor, scene):
+    path, beside = tmp_path / "exp" / "model" / "model_last.pth", tmp_path / "exp" / "config.py"
+    path.parent.mkdir(parents=True)
+    torch.save(dict(state_dict=model.state_dict(), epoch=3), path)
+    ran = tmp_path / "ran"
+    beside.write_text(f"open({str(ran)!r}, 'w').close()\n{cfg.pretty_text}")
+    with pytest.raises(ValueError, match="exp/config.py, line 1: found the code `open.*read as data.*--config"):
+        load_predictor(path, device="cpu")
+    assert not ran.exists()
+    trusted = load_predictor(path, device="cpu", config=beside)
+    assert ran.exists() and np.array_equal(trusted(scene).offset, predictor(scene).offset)
+    torch.save(dict(state_dict=model.state_dict(), config=[("model", 1)]), path)
+    with pytest.raises(ValueError, match="config of .*model_last.pth: expected the key 'model', found no key"):
+        load_predictor(path, device="cpu")
+
+
 def test_instance_centers():
     coord = np.array([[0, 0, 0], [2, 0, 0], [5, 5, 5], [9, 9, 9]], np.float32)
     np.testing.assert_allclose(instance_centers(coord, np.array([0, 0, 1, -1])), [[1, 0, 0], [5, 5, 5]])

@@ -111,6 +111,31 @@ def test_scores_are_the_evaluators_and_the_plain_ones(task, tmp_path):
         assert tested[0][key] == evaluated[0][key], key
 
 
+@pytest.mark.parametrize("names", [("a", "b", "a"), ("x/y", "x_y")])
+@pytest.mark.parametrize("concat", [False, True])
+def test_two_scenes_of_one_name_are_refused_before_anything_is_saved(names, concat, tmp_path):
+    parts = [f"part{i}" for i in range(len(names))]
+    for part, name in zip(parts, names, strict=True):
+        write_arrays(tmp_path / "data" / part / name.replace("/", "_"), coord=np.zeros((3, 3), np.float32))
+    split = dict(type="DefaultDataset", data_root=str(tmp_path / "data"))
+    dataset = dict(split, split=parts)
+    if concat:
+        dataset = dict(type="ConcatDataset", datasets=[dict(split, split=part) for part in parts])
+    cfg = tiny.experiment(tmp_path / "exp", "semantic", dataset)
+    with pytest.raises(ValueError, match="two scenes of .* have the name .* would overwrite each other: .* rename one"):
+        tiny.build_tester(cfg, fragments=False, save=True)
+    assert not (tmp_path / "exp" / "result").exists()
+    tiny.build_tester(cfg, fragments=False)  # scores can do without names
+
+
+def test_names_that_a_dataset_does_not_tell_beforehand(tmp_path):
+    tester = tiny.build_tester(tiny.experiment(tmp_path, "panoptic"), save=True)
+    tester.keep("s1/a", dict(segment=np.zeros(2)))
+    with pytest.raises(ValueError, match="two scenes have the name 's1_a'"):
+        tester.keep("s1_a", dict(segment=np.ones(2)))
+    assert not tiny.saved(tmp_path)["s1_a"]["segment"].any()
+
+
 def test_saved_panoptic_predictions_are_those_of_the_raw_points(tmp_path):
     tiny.build_tester(tiny.experiment(tmp_path, "panoptic"), save=True).test()
     found = tiny.saved(tmp_path)

@@ -24,7 +24,7 @@ from pointins_ext.evaluation.label_free import (
     kmeans_instances,
 )
 from pointins_ext.files import write_text
-from pointins_ext.flags import at_least, output_file
+from pointins_ext.flags import add_config_argument, at_least, output_file
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, load_predictor
 
@@ -85,13 +85,14 @@ def render_table(raw: dict, planes_off: dict) -> str:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
+    add_config_argument(parser)
     add_scene_arguments(parser, split="val", num_scenes=16)
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     parser.add_argument("--num-clusters", type=at_least(1), default=5, help="K of the k-means baseline")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="rows of the tables (all)")
     parser.add_argument("--json", type=output_file, help="write the tables here")
     args = parser.parse_args()
-    predictor = load_predictor(args.weight, args.network)
+    predictor = load_predictor(args.weight, args.network, config=args.config)
     scenes = load_scenes(args, predictor)
     raw, planes_off, accuracy = evaluate(predictor, scenes, args.num_clusters, args.methods)
     one = next(iter(raw.values()))

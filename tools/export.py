@@ -14,7 +14,7 @@ from pathlib import Path
 from pointins_ext.checkpoint import match_weight, read_checkpoint, save_checkpoint
 from pointins_ext.checkpoint.layouts import LAYOUTS, backbone_config, backbone_weight
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.flags import output_file
+from pointins_ext.flags import add_config_argument, output_file
 from pointins_ext.host import build_model
 from pointins_ext.host.flash import disable_flash
 from pointins_ext.inference import experiment_config
@@ -26,7 +26,7 @@ def arguments():
     parser.add_argument("--out", required=True, type=output_file, help="file to write")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     parser.add_argument("--layout", default="pointcept", choices=tuple(LAYOUTS))
-    parser.add_argument("--config", help="config.py of the run (default: the checkpoint's, or that of its experiment)")
+    add_config_argument(parser)
     return parser.parse_args()
 
 

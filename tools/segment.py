@@ -26,7 +26,7 @@ from pointins_ext.datasets.scans import prepare_scan
 from pointins_ext.datasets.tree import RESULT, find_scans
 from pointins_ext.errors import exit_on_user_error, notice
 from pointins_ext.files import require_output_file, whole_file
-from pointins_ext.flags import at_least, positive
+from pointins_ext.flags import add_config_argument, at_least, positive
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, instance_centers, load_predictor
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
@@ -34,6 +34,7 @@ from pointins_ext.visualization import instance_colors, panel, render_points, wr
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
+    add_config_argument(parser)
     parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
     parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
     parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
@@ -133,7 +134,7 @@ def open_page(page: Path) -> None:
 def main():
     args = arguments()
     work = jobs(args.input, args.output)
-    predictor = load_predictor(args.weight, args.network, grid_size=args.grid_size)
+    predictor = load_predictor(args.weight, args.network, grid_size=args.grid_size, config=args.config)
     progress = tqdm(work, unit="scan", disable=len(work) == 1 or None)
     for scan, target in progress:
         count = segment_scan(predictor, scan, target, args)

@@ -20,7 +20,7 @@ from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import OffsetField, offset_targets
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation import adjusted_rand_index
-from pointins_ext.flags import at_least, positive
+from pointins_ext.flags import add_config_argument, at_least, positive
 from pointins_ext.hooks.presets import SCR as PRESETS
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_mean
@@ -31,6 +31,7 @@ SCR = PRESETS["indoor"]
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
+    add_config_argument(parser)
     add_scene_arguments(parser, split="train", num_scenes=6)
     parser.add_argument(
         "--prior", help="indoor, outdoor or a file (default: prior.json of the experiment, else indoor)"
@@ -114,6 +115,11 @@ def study(predictor, scenes, rows: dict[str, list]) -> dict[str, dict[str, float
     for scene in scenes:
         field, nearest = predictor.field(scene)
         instance = majority(torch.as_tensor(scene["instance"]), nearest, len(field.coord))
+        if not (instance >= 0).any():
+            raise ValueError(
+                f"{scene['name']}: no voxel of {field.voxel:.3g} m is mostly of one object; give the voxel of these "
+                "scans (--grid-size), or leave the scene out"
+            )
         for name, regularisers in rows.items():
             table[name].append(score(offset_targets(field, regularisers), instance))
     return {
@@ -123,7 +129,7 @@ def study(predictor, scenes, rows: dict[str, list]) -> dict[str, dict[str, float
 
 def main():
     args = arguments()
-    predictor = load_predictor(args.weight, args.network, device="cpu")
+    predictor = load_predictor(args.weight, args.network, device="cpu", config=args.config)
     scenes = load_scenes(args, predictor)
     fitted = os.path.join(os.path.dirname(os.path.dirname(args.weight)), "prior.json")
     prior = MagnitudePrior.load(args.prior or (fitted if os.path.isfile(fitted) else "indoor"))

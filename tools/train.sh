@@ -28,24 +28,19 @@ shift $((OPTIND - 1))
 POINTCEPT=$(pointcept_root)
 find_config
 EXP_DIR=exp/$DATASET/$NAME
-CODE_DIR=$(pwd)/$EXP_DIR/code
+CODE_DIR=$ROOT
+SNAPSHOT=$(pwd)/$EXP_DIR/code
 
 if [ "$RESUME" = true ] && [ -d "$EXP_DIR" ]; then
   CONFIG_FILE=$EXP_DIR/config.py
   WEIGHT=$EXP_DIR/model/model_last.pth
-elif [ -f "$CONFIG_FILE" ]; then
-  RESUME=false
-  rm -rf "$CODE_DIR"
-  mkdir -p "$EXP_DIR/model" "$CODE_DIR"
-  (cd "$ROOT" && tar -c -f - --exclude=__pycache__ pointins_ext tools configs) | tar -x -f - -C "$CODE_DIR"
-  if [ -d "$POINTCEPT/pointcept" ]; then
-    (cd "$POINTCEPT" && tar -c -f - --exclude=__pycache__ pointcept) | tar -x -f - -C "$CODE_DIR"
-  fi
+  # a run sees the code of its snapshot, also when it is resumed after the checkout has moved on
+  [ ! -d "$SNAPSHOT" ] || CODE_DIR=$SNAPSHOT
+  [ ! -d "$CODE_DIR/pointcept" ] || export POINTCEPT_ROOT="$CODE_DIR"
+  SNAPSHOT=''
 else
-  CODE_DIR=$ROOT # train.py names the configs that exist
+  RESUME=false
 fi
-# a run sees the code of its snapshot, also when it is resumed after the checkout has moved on
-[ ! -d "$CODE_DIR/pointcept" ] || export POINTCEPT_ROOT="$CODE_DIR"
 
-run_tool train.py ${EXTEND:+--extend "$EXTEND"} \
+run_tool train.py ${EXTEND:+--extend "$EXTEND"} ${SNAPSHOT:+--snapshot "$SNAPSHOT"} \
   --options save_path="$EXP_DIR" resume="$RESUME" ${WEIGHT:+weight="$WEIGHT"} "$@"

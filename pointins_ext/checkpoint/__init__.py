@@ -3,6 +3,7 @@
 Knows no host: the hooks of both hosts, inference and the tools import it.
 """
 
+from pointins_ext.checkpoint.dumped import read_dumped_config
 from pointins_ext.checkpoint.files import read_checkpoint, save_checkpoint
 from pointins_ext.checkpoint.loading import WeightLoading, probed_network, restore
 from pointins_ext.checkpoint.names import load_weight, match_weight, rename
@@ -13,6 +14,7 @@ __all__ = [
     "match_weight",
     "probed_network",
     "read_checkpoint",
+    "read_dumped_config",
     "rename",
     "restore",
     "save_checkpoint",

@@ -105,6 +105,8 @@ class DefaultDataset(Dataset):
         if "coord" not in files:
             raise FileNotFoundError(f"{path}: no coord.npy in this scene folder")
         scene = {key: np.load(file) for key, file in sorted(files.items())}
+        if len(scene["coord"]) == 0:
+            raise ValueError(f"{files['coord']}: no point in this scene; take it out of the data, or write it again")
         scene.update({key: scene[key].astype(np.float32) for key in FLOAT_ASSETS if key in scene})
         if "strength" in scene:
             scene["strength"] = scene["strength"].reshape(-1, 1)

@@ -44,7 +44,13 @@ class ScanNetDataset(DefaultDataset):
             return scene
         if scene["name"] not in self.la:
             raise ValueError(f"la_file has no scene {scene['name']!r}, only {len(self.la)} others; check split")
-        index = self.la[scene["name"]]
+        index, number = self.la[scene["name"]], len(scene["coord"])
+        beyond = index[(index < 0) | (index >= number)]
+        if len(beyond):
+            raise ValueError(
+                f"la_file names the point {beyond[0]} of {path}, which has {number} points; take that of the "
+                "same preprocessing"
+            )
         segment = np.full_like(scene["segment"], self.ignore_index)
         segment[index] = scene["segment"][index]
         return dict(scene, segment=segment, sampled_index=index)

@@ -46,6 +46,7 @@ RUNTIME = dict(
 
 EVAL_EPOCH = 100  # of Pointcept's default_runtime.py
 
+SHARED = ("batch_size", "batch_size_val")
 # lowest value of the run-time keys that count something
 LOWEST = dict(
     epoch=1, eval_epoch=1, batch_size=1, batch_size_val=1, gradient_accumulation_steps=1, num_worker=0, seed=-(2**63)
@@ -75,14 +76,9 @@ def default_config_parser(file_path, options):
     if cfg.eval_epoch is None:
         cfg.eval_epoch = default_eval_epoch(cfg.epoch, file_path)
     check_runtime(cfg, file_path)
-    if cfg.epoch % cfg.eval_epoch:
-        raise ValueError(f"{file_path}: epoch = {cfg.epoch} must be a multiple of eval_epoch = {cfg.eval_epoch}")
-    if not isinstance(cfg.get("data", {}).get("train"), dict):
-        raise KeyError(f"{file_path}: data = dict(train=dict(type=...)) is missing")
     cfg.data.train.loop = cfg.epoch // cfg.eval_epoch
     if cfg.resume and not cfg.weight:
         cfg.weight = os.path.join(cfg.save_path, "model", "model_last.pth")
-    require_output_folder(cfg.save_path)
     return cfg
 
 
@@ -94,18 +90,32 @@ def default_eval_epoch(epoch, source):
 
 
 def check_runtime(cfg, source):
-    """ValueError that names `source` and the first of the run-time keys whose value makes no sense."""
+    """ValueError or KeyError that names `source` and the first of the run-time keys whose value makes no sense."""
     for key, low in LOWEST.items():
         value = cfg[key]
         if value is None and key in ("num_worker", "batch_size_val"):
             continue
         if type(value) is not int or value < low:
             raise ValueError(f"{source}: {key} = {value!r}, expected a whole number of at least {low}")
-    if cfg.clip_grad is not None and not (isinstance(cfg.clip_grad, (int, float)) and cfg.clip_grad > 0):
-        raise ValueError(f"{source}: clip_grad = {cfg.clip_grad!r}, expected a number above 0, or None")
+    clip_grad = cfg["clip_grad"]
+    if clip_grad is not None and not (isinstance(clip_grad, (int, float)) and clip_grad > 0):
+        raise ValueError(f"{source}: clip_grad = {clip_grad!r}, expected a number above 0, or None")
     for key, kind in dict(data=dict, hooks=list).items():
         if key in cfg and not isinstance(cfg[key], kind):
             raise ValueError(f"{source}: {key} = {cfg[key]!r}, expected a {kind.__name__}")
+    if cfg["epoch"] % cfg["eval_epoch"]:
+        raise ValueError(f"{source}: epoch = {cfg['epoch']} must be a multiple of eval_epoch = {cfg['eval_epoch']}")
+    if not isinstance(cfg.get("data", {}).get("train"), dict):
+        raise KeyError(f"{source}: data = dict(train=dict(type=...)) is missing")
+    require_output_folder(cfg["save_path"])
+
+
+def check_shares(cfg, world_size):
+    """ValueError for a batch size that cannot be shared among `world_size` processes."""
+    for key in SHARED:
+        total = cfg.get(key)
+        if total is not None and (total < world_size or total % world_size):
+            raise ValueError(f"{key} = {total} must be a multiple of the number of processes, {world_size}")
 
 
 def default_setup(cfg):
@@ -113,11 +123,9 @@ def default_setup(cfg):
     import_modules(cfg.get("custom_imports"), cfg.filename)  # a spawned process did not read the file
     world_size = comm.get_world_size()
     cfg.seed = comm.all_gather(cfg.seed)[0]
-    for key in ("batch_size", "batch_size_val"):
-        total = cfg[key]
-        if total is not None and (total < world_size or total % world_size):
-            raise ValueError(f"{key} = {total} must be a multiple of the number of processes, {world_size}")
-        cfg[f"{key}_per_gpu"] = 1 if total is None else total // world_size
+    check_shares(cfg, world_size)
+    for key in SHARED:
+        cfg[f"{key}_per_gpu"] = 1 if cfg[key] is None else cfg[key] // world_size
     cfg.num_worker_per_gpu = (os.cpu_count() if cfg.num_worker is None else cfg.num_worker) // world_size
     set_seed(cfg.seed + comm.get_rank() * max(cfg.num_worker_per_gpu, 1))
     return cfg

@@ -220,7 +220,7 @@ class InformationWriter(HookBase):
 
 @HOOKS.register_module()
 class WeightDecaySchedular(HookBase):
-    """Cosine of the weight decay over all steps, in every parameter group (spelled as Pointcept's configs spell it)."""
+    """Cosine of the weight decay over the steps of the optimizer, in every parameter group."""
 
     def __init__(self, base_value=0.04, final_value=0.2):
         self.base_value = base_value
@@ -229,9 +229,10 @@ class WeightDecaySchedular(HookBase):
     def before_train(self):
         total = self.trainer.cfg.scheduler.total_steps
         self.scheduler = CosineScheduler(self.base_value, self.final_value, total)
-        self.scheduler.iter = self.trainer.start_epoch * len(self.trainer.train_loader)
 
     def before_step(self):
+        # batches are more than steps: gradients are accumulated, fp16 skips a step. After a resume both go on
+        self.scheduler.iter = self.trainer.scheduler.last_epoch
         value = self.scheduler.step()
         for group in self.trainer.optimizer.param_groups:
             group["weight_decay"] = value

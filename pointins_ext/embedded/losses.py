@@ -27,7 +27,10 @@ class Criteria(nn.Module):
 
 @LOSSES.register_module()
 class CrossEntropyLoss:
-    """Mean cross-entropy of labelled points times `loss_weight`; `weight`: one for each class."""
+    """Mean cross-entropy of labelled points times `loss_weight`; `weight`: one for each class.
+
+    Exactly zero where no point has a label, or only such of classes that weigh nothing.
+    """
 
     def __init__(self, weight=None, reduction="mean", label_smoothing=0.0, loss_weight=1.0, ignore_index=-1):
         self.weight = None if weight is None else torch.tensor(weight)
@@ -36,6 +39,10 @@ class CrossEntropyLoss:
 
     def __call__(self, logits, label):
         weight = None if self.weight is None else self.weight.to(logits)
+        labelled = label[label != self.options["ignore_index"]].long()
+        taught = len(labelled) if weight is None else weight[labelled].any()
+        if not taught:  # torch divides by their sum
+            return logits.sum() * 0
         return self.loss_weight * functional.cross_entropy(logits, label.long(), weight, **self.options)
 
 

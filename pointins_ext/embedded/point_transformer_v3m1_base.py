@@ -9,6 +9,7 @@ from pointins_ext.embedded.modules import PointModule, PointSequential
 from pointins_ext.embedded.point_transformer_v3 import Block, PointTransformerV3, Unpooling
 from pointins_ext.embedded.registry import MODELS, MODULES
 from pointins_ext.embedded.structure import Point, batch2offset
+from pointins_ext.ops.batch_norm import BatchNorm1d
 from pointins_ext.ops.subm_conv import SubMConv3d
 from pointins_ext.ops.voxels import sorted_runs
 
@@ -114,7 +115,7 @@ class PointTransformerV3Base(PointTransformerV3):
         **shared,
     ):
         prompt = partial(PDNorm, conditions=pdnorm_conditions, decouple=pdnorm_decouple, adaptive=pdnorm_adaptive)
-        batch_norm = partial(nn.BatchNorm1d, eps=1e-3, momentum=0.01)
+        batch_norm = partial(BatchNorm1d, eps=1e-3, momentum=0.01)
         if pdnorm_bn:
             batch_norm = partial(prompt, norm_layer=partial(batch_norm, affine=pdnorm_affine))
         layer_norm = nn.LayerNorm

@@ -6,7 +6,21 @@ from torch.optim import lr_scheduler
 
 from pointins_ext.embedded.registry import SCHEDULERS
 
-SCHEDULERS.register_module(module=lr_scheduler.OneCycleLR)
+
+@SCHEDULERS.register_module()
+class OneCycleLR(lr_scheduler.OneCycleLR):
+    """torch's, for runs of any length: a phase that would have no length, by which torch divides, lasts one step.
+
+    The rise has none in a run of 1 / pct_start steps.
+    """
+
+    def get_lr(self):
+        start = 0
+        for phase in self._schedule_phases:
+            if phase["end_step"] == start:
+                phase["end_step"] += 1
+            start = phase["end_step"]
+        return super().get_lr()
 
 
 @SCHEDULERS.register_module()

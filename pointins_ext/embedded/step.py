@@ -8,7 +8,7 @@ AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
 
 
 class TrainingStep:
-    """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, `optimizer`, `scheduler`, `scaler`.
+    """`run_step` of a trainer with `cfg`, `device`, `amp_dtype`, `model`, loaders, `optimizer`, `scheduler`, `scaler`.
 
     `amp_dtype` None means full precision, `scaler` None no loss scaling; `accumulated` counts the backward passes since
     the last update. A loss that is not finite stops the run, or, with `cfg.skip_nonfinite`, leaves out its batch in all
@@ -28,14 +28,16 @@ class TrainingStep:
             self.optimizer.zero_grad()
         amp = self.amp_dtype is not None
         with torch.autocast(self.device.type, dtype=self.amp_dtype or torch.bfloat16, enabled=amp):
-            result = self.model(batch)
-        problem = not_finite(result, batch, f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}")
+            result = self.predict(batch)
+        problem = not_finite(result, batch, self.where())
         if self.cfg.get("skip_nonfinite", False):
             if any(comm.all_gather(problem is not None)):
                 self.skip(problem)
                 return
         elif problem:
             cure = "amp_dtype='bfloat16', enable_amp=False, a lower lr, or skip_nonfinite=True"
+            if "segment" in batch and (batch["segment"] < 0).all():
+                cure = "skip_nonfinite=True: no point of these scenes has a label, which this loss cannot do with"
             raise FloatingPointError(f"{problem}. Try {cure}")
         loss = result["loss"] / self.cfg.gradient_accumulation_steps
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
@@ -45,6 +47,32 @@ class TrainingStep:
         self.comm_info["model_output_dict"] = result
         if self.cfg.empty_cache and self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def where(self):
+        return f"epoch {self.epoch + 1}, step {self.comm_info['iter'] + 1}"
+
+    def predict(self, batch):
+        """Result of the model. ValueError that names the scenes where a batch of one voxel has no variance."""
+        try:
+            return self.model(batch)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.where()}: a BatchNorm of the model gets one row, scenes {batch.get('name', 'without name')}: "
+                "their points fill one voxel; leave these scenes out, or take a larger batch_size"
+            ) from error
+
+    def count_updates(self):
+        """Steps of the optimizer in the whole run. ValueError where it has none."""
+        batches = len(self.train_loader) * self.cfg.eval_epoch
+        updates = batches // self.cfg.gradient_accumulation_steps
+        if updates < 1:
+            raise ValueError(
+                f"gradient_accumulation_steps = {self.cfg.gradient_accumulation_steps}, but the whole run has "
+                f"{batches} batches: it would never step"
+            )
+        return updates
 
     def skip(self, problem):
         """Count and report a batch that teaches nothing; `problem` is None where another process has it."""

@@ -216,12 +216,5 @@ class Trainer(TrainingStep, TrainerBase):
         )
 
     def build_scheduler(self):
-        batches = len(self.train_loader) * self.cfg.eval_epoch
-        steps = batches // self.cfg.gradient_accumulation_steps
-        if steps < 1:
-            raise ValueError(
-                f"gradient_accumulation_steps = {self.cfg.gradient_accumulation_steps}, but the whole run has "
-                f"{batches} batches: it would never step"
-            )
-        self.cfg.scheduler.total_steps = steps
+        self.cfg.scheduler.total_steps = self.count_updates()
         return build_scheduler(self.cfg.scheduler, self.optimizer)

@@ -30,7 +30,7 @@ class NormalizeCoord:
 
     def __call__(self, data_dict):
         coord = data_dict["coord"] - data_dict["coord"].mean(axis=0)
-        data_dict["coord"] = coord / np.linalg.norm(coord, axis=1).max()
+        data_dict["coord"] = coord / (np.linalg.norm(coord, axis=1).max() or 1)  # one point is its own middle
         return data_dict
 
 

@@ -15,14 +15,23 @@ from pointins_ext.embedded.registry import TRANSFORMS
 
 
 class Compose:
-    """Run a list of transform configs (`dict(type=..., ...)`) one after the other; None or [] changes nothing."""
+    """Run a list of transform configs (`dict(type=..., ...)`) one after the other; None or [] changes nothing.
+
+    ValueError that names the scene and the transform after which it has no point.
+    """
 
     def __init__(self, cfg=None):
         self.transforms = [TRANSFORMS.build(step) for step in cfg or []]
 
     def __call__(self, data_dict):
         for transform in self.transforms:
+            name = data_dict.get("name", "") if isinstance(data_dict, Mapping) else ""
             data_dict = transform(data_dict)
+            if isinstance(data_dict, Mapping) and "coord" in data_dict and len(data_dict["coord"]) == 0:
+                raise ValueError(
+                    f"{type(transform).__name__} leaves no point of the scene {name!r}; take this transform out of the "
+                    "pipeline, or the scene out of the data"
+                )
         return data_dict
 
 

@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 
+from pointins_ext.errors import file_name
 from pointins_ext.files import whole_file, write_text
 
 # the metrics as they are written, in the log and in TensorBoard as in Pointcept's
@@ -80,8 +81,7 @@ def save(folder, task, result, names, ignored=(), **about):
 
 def save_prediction(folder, name, prediction):
     """Write the arrays of a scene to `folder`/result/`name`.npz, whole or not at all."""
-    path = os.path.join(folder, "result", f"{name.replace(os.sep, '_')}.npz")
-    with whole_file(path) as stream:
+    with whole_file(os.path.join(folder, "result", f"{file_name(name)}.npz")) as stream:
         np.savez_compressed(stream, **prediction)
 
 

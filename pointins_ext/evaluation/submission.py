@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
+from pointins_ext.errors import distinct_names, file_name
 from pointins_ext.files import whole_file
 
 # Tester -> task, and the arrays that it keeps of each scan
@@ -208,13 +209,13 @@ def write_submission(folder, cfg, output, build_dataset):
             f"{result} does not exist; keep the predictions first: sh tools/test.sh {place} -- test.save=True"
         )
     dataset = build_dataset(cfg.data.test)
-    names = [dataset.get_data_name(i) for i in range(len(dataset.data_list))]
+    names = distinct_names(dataset)
     require_predictions(result, names, benchmark.split)
     with whole_submission(output) as write:
         for path, content in benchmark.about().items():
             write(path, content)
         for i, name in enumerate(tqdm(names, unit="scan", disable=None)):
-            source = result / f"{name}.npz"
+            source = result / f"{file_name(name)}.npz"
             prediction = read_prediction(source, benchmark.task, len(dataset.get_data(i)["coord"]))
             try:
                 for path, content in benchmark.files(name, prediction):
@@ -226,7 +227,7 @@ def write_submission(folder, cfg, output, build_dataset):
 
 def require_predictions(result, names, split):
     """FileNotFoundError that counts the scans without a file in the folder `result`, and names the first."""
-    missing = [name for name in names if not (result / f"{name}.npz").is_file()]
+    missing = [name for name in names if not (result / f"{file_name(name)}.npz").is_file()]
     if missing:
         more = ", ..." if len(missing) > NUM_NAMED else ""
         raise FileNotFoundError(

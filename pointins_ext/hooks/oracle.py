@@ -5,6 +5,7 @@ import torch
 from scipy.spatial import cKDTree
 
 from pointins_ext.branch.targets import OffsetField
+from pointins_ext.errors import distinct_names
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase
 from pointins_ext.inference import instance_centers
@@ -21,7 +22,7 @@ class OracleHook(HookBase):
     def before_train(self):
         self.model = pointins_model(self.trainer, "OracleHook")
         dataset = self.trainer.train_loader.dataset
-        self.scenes = {dataset.get_data_name(i): i for i in range(len(dataset.data_list))}
+        self.scenes = {name: i for i, name in enumerate(distinct_names(dataset))}
         self.objects = {}
         self.names = []
         self.model.add_regulariser(self)

@@ -46,6 +46,7 @@ NAMES = [
     "offset2batch",
     "offset2bincount",
     "point_collate_fn",
+    "read_config",
 ]
 
 

@@ -6,6 +6,7 @@ from pointins_ext.embedded.config import Config
 from pointins_ext.embedded.dataset import DefaultDataset, point_collate_fn
 from pointins_ext.embedded.dataset_outdoor import NuScenesDataset, SemanticKITTIDataset
 from pointins_ext.embedded.defaults import default_argument_parser, default_config_parser, default_setup
+from pointins_ext.embedded.defaults import default_config_parser as read_config  # it writes nothing
 from pointins_ext.embedded.hooks import HookBase
 from pointins_ext.embedded.launch import launch
 from pointins_ext.embedded.logger import begin_log, get_root_logger

@@ -5,10 +5,11 @@ import tempfile
 from contextlib import contextmanager
 
 from pointcept.engines import defaults
+from pointcept.utils.config import Config
 
-from pointins_ext.embedded.config import Config
+from pointins_ext.embedded.config import Config as EmbeddedConfig
 from pointins_ext.embedded.config_file import read_file
-from pointins_ext.embedded.defaults import RUNTIME, default_eval_epoch
+from pointins_ext.embedded.defaults import RUNTIME, check_runtime, default_eval_epoch
 
 # set by every launch, and never part of what a config computes
 OF_THE_LAUNCH = ("save_path", "resume", "weight")
@@ -20,8 +21,20 @@ def default_config_parser(file_path, options):
     Pointcept merges options into the finished tree, where nothing follows a changed `grid_size` or `data_root`. A
     config without `epoch` or `eval_epoch` gets those of the embedded host, where Pointcept would stop.
     """
+    read_config(file_path, options)  # Pointcept's parser writes to save_path at once, and asserts later
     with _with_literals(file_path, dict(options or {})) as (path, rest):
         return defaults.default_config_parser(path, rest)
+
+
+def read_config(file_path, options):
+    """Config of a run, checked; nothing is written. Errors of `check_runtime`."""
+    with _with_literals(file_path, dict(options or {})) as (path, rest):
+        cfg = Config.fromfile(path)
+        cfg.merge_from_dict(rest)
+    runtime = {key: cfg.get(key, value) for key, value in RUNTIME.items()}
+    named = {key: cfg.get(key) for key in ("data", "hooks") if key in cfg}
+    check_runtime({**runtime, **named, "seed": runtime["seed"] or 0}, file_path)
+    return cfg
 
 
 @contextmanager
@@ -38,5 +51,5 @@ def _with_literals(path, options):
         return
     with tempfile.TemporaryDirectory() as folder:
         replaced = os.path.join(folder, os.path.basename(path))
-        Config(tree).dump(replaced)
+        EmbeddedConfig(tree).dump(replaced)
         yield replaced, {key: value for key, value in options.items() if key not in used}

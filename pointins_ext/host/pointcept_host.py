@@ -28,7 +28,7 @@ from pointcept.utils.scheduler import CosineScheduler
 
 from pointins_ext.embedded.launch import launch as _launch
 from pointins_ext.host import pointcept_trainer
-from pointins_ext.host.pointcept_config import default_config_parser
+from pointins_ext.host.pointcept_config import default_config_parser, read_config
 from pointins_ext.host.pointcept_model import build_model
 
 

@@ -6,9 +6,12 @@ from contextlib import contextmanager
 
 import torch
 from pointcept.engines import train as engine
+from pointcept.engines.hooks.misc import WeightDecaySchedular
 from pointcept.engines.train import TRAINERS, Trainer
+from pointcept.utils.scheduler import build_scheduler
 
 from pointins_ext.embedded.defaults import create_ddp_model
+from pointins_ext.embedded.scheduler import OneCycleLR
 from pointins_ext.embedded.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
 from pointins_ext.host.flash import disable_flash, has_flash
@@ -47,6 +50,12 @@ class PointINSTrainer(TrainingStep, Trainer):
         except SystemExit as stop:
             raise (stop.__context__ or stop) from None
 
+    def before_step(self):
+        for hook in self.hooks:
+            if isinstance(hook, WeightDecaySchedular):  # it counts batches, of what it takes for steps of the optimizer
+                hook.scheduler.iter = self.scheduler.last_epoch
+        super().before_step()
+
     def run_step(self):
         step = Trainer if self.device.type == "cuda" else TrainingStep
         step.run_step(self)
@@ -70,6 +79,14 @@ class PointINSTrainer(TrainingStep, Trainer):
     def build_val_loader(self):
         with _scenes_required():
             return super().build_val_loader()
+
+    def build_scheduler(self):
+        options = self.cfg.scheduler
+        options.total_steps = self.count_updates()
+        if options.type != "OneCycleLR":
+            return build_scheduler(options, self.optimizer)
+        # torch's, which Pointcept's is, cannot do with every number of steps
+        return OneCycleLR(self.optimizer, **{key: value for key, value in options.items() if key != "type"})
 
     def build_scaler(self):
         if self.device.type == "cuda":

@@ -3,7 +3,7 @@
 import torch
 
 from pointins_ext.host import MODELS, offset2batch
-from pointins_ext.models.segmentors import OffsetSegmentor
+from pointins_ext.models.segmentors import OffsetSegmentor, has_class
 from pointins_ext.ops import neighbours, radius_components, segment_count
 
 
@@ -34,7 +34,7 @@ class PanopticSegmentor(OffsetSegmentor):
     ):
         super().__init__(backbone, backbone_out_channels, num_classes, criteria, freeze_backbone, offsets=True)
         radii = [float(radius)] * len(things) if isinstance(radius, (int, float)) else [float(r) for r in radius]
-        if len(radii) != len(things) or min(radii) <= 0 or not set(things) <= set(range(num_classes)):
+        if len(radii) != len(things) or min(radii, default=1) <= 0 or not set(things) <= set(range(num_classes)):
             raise ValueError(
                 f"PanSeg-v1m1: radius {radius} and things {list(things)} do not fit; expected class ids below "
                 f"{num_classes} and one radius in metres above 0, or one for each of them"
@@ -50,9 +50,9 @@ class PanopticSegmentor(OffsetSegmentor):
         bias, logits = self.bias_head(feat), self.seg_head(feat)
         result = {}
         if "segment" in data_dict and "instance" in data_dict:
-            segment = data_dict["segment"]
-            thing = self.radius[segment.clamp_min(0)] > 0
-            known = (data_dict["instance"] != self.instance_ignore_index) & thing & (segment >= 0)
+            labelled = has_class(data_dict["segment"], len(self.radius))
+            thing = labelled & (self.radius[data_dict["segment"].where(labelled, 0)] > 0)
+            known = thing & (data_dict["instance"] != self.instance_ignore_index)
             result = self.losses(data_dict, logits, bias, known)
         if self.training:
             return result

@@ -5,6 +5,7 @@ from torch import nn
 
 from pointins_ext.host import MODELS, Point, build_criteria, build_model, offset2batch
 from pointins_ext.ops import radius_components, segment_count, segment_mean
+from pointins_ext.ops.batch_norm import BatchNorm1d
 
 
 class PointSegmentor(nn.Module):
@@ -19,7 +20,7 @@ class PointSegmentor(nn.Module):
         if offsets:
             self.bias_head = nn.Sequential(
                 nn.Linear(backbone_out_channels, backbone_out_channels),
-                nn.BatchNorm1d(backbone_out_channels, eps=1e-3, momentum=0.01),
+                BatchNorm1d(backbone_out_channels, eps=1e-3, momentum=0.01),
                 nn.ReLU(),
                 nn.Linear(backbone_out_channels, 3),
             )
@@ -47,6 +48,11 @@ def up_cast_all(point):
         inverse, point = point.pooling_inverse, point.pooling_parent
         feat = torch.cat([point.feat, feat[inverse]], dim=1)
     return feat
+
+
+def has_class(segment, num_classes):
+    """Which labels (N,) are classes: what is ignored lies below or above them."""
+    return (segment >= 0) & (segment < num_classes)
 
 
 def offset_losses(prediction, coord, centroid, valid):
@@ -82,7 +88,9 @@ class OffsetSegmentor(PointSegmentor):
 
     def losses(self, data_dict, logits, bias, valid):
         """The training losses; `valid` (N,): points whose offset is known."""
-        seg_loss = self.criteria(logits, data_dict["segment"])
+        segment = data_dict["segment"]
+        # without a label the cross entropy of some hosts is 0/0
+        seg_loss = self.criteria(logits, segment) if has_class(segment, logits.shape[1]).any() else logits.sum() * 0
         l1, cosine = offset_losses(bias, data_dict["coord"], data_dict["instance_centroid"], valid)
         return dict(loss=seg_loss + l1 + cosine, seg_loss=seg_loss, bias_l1_loss=l1, bias_cosine_loss=cosine)
 

@@ -78,6 +78,12 @@ def test_unequal_lengths_name_the_file(tmp_path, arrays, message):
         DefaultDataset("train", tmp_path)[0]
 
 
+def test_a_scene_without_points_is_named(tmp_path):
+    write_scene(tmp_path / "train" / "empty", number=0)
+    with pytest.raises(ValueError, match="train/empty/coord.npy: no point in this scene"):
+        DefaultDataset(split="train", data_root=str(tmp_path))[0]
+
+
 def test_missing_split_names_folder_and_layout(root):
     with pytest.raises(FileNotFoundError, match=r"nosuch.*nosuch/\*/coord\.npy"):
         DefaultDataset("nosuch", root)

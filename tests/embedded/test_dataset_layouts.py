@@ -81,6 +81,9 @@ def test_scannet_data_efficient(roots, tmp_path, index):
     segment = dataset[0]["segment"]
     assert np.flatnonzero(segment != -7).tolist() == dataset[0]["sampled_index"].tolist() == [3, 5]
     assert (segment[[3, 5]] == full["segment"][[3, 5]]).all()
+    torch.save({"scene0001_00": [3, 10**6]}, tmp_path / "points")
+    with pytest.raises(ValueError, match="la_file names the point 1000000 of .*scene0001_00, which has .* points"):
+        build("ScanNetDataset", roots["ScanNetDataset"], **options)[0]
     (tmp_path / "few.txt").write_text("scene9_00")
     with pytest.raises(FileNotFoundError, match="scene9_00.*lr_file"):
         build("ScanNetDataset", roots["ScanNetDataset"], **options)

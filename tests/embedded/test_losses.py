@@ -79,3 +79,25 @@ def test_half_precision_counts_as_well():
 def test_other_modes_are_refused():
     with pytest.raises(ValueError, match="multiclass"):
         LovaszLoss(mode="binary")
+
+
+@pytest.mark.parametrize("weight", [None, [0.0, 1.0, 2.0, 0.0]])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("label", [[-1, -1, -1], [0, 3, -1], []])
+def test_a_batch_that_teaches_nothing_costs_nothing(weight, smoothing, label):
+    """No label, labels of classes that weigh nothing, no point."""
+    logits, label = torch.randn(len(label), 4, requires_grad=True), torch.tensor(label, dtype=torch.long)
+    loss = build_criteria([CE | dict(weight=weight, label_smoothing=smoothing), LOVASZ])(logits, label)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(logits.grad).all()
+    if (label < 0).all():
+        assert float(loss) == 0 and (logits.grad == 0).all()
+
+
+def test_class_weights_that_count_are_torchs():
+    logits, label = labelled(3)
+    weight = torch.tensor([0.0, 1.0, 2.0, 0.0], dtype=torch.double)
+    expected = torch.nn.functional.cross_entropy(logits, label, weight, ignore_index=-1)
+    assert CrossEntropyLoss(weight=weight.tolist())(logits, label) == expected
+    zeros = torch.where(label == 1, 0, label.clamp_max(0))
+    assert CrossEntropyLoss(weight=weight.tolist())(logits, zeros) == 0

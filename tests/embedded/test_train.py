@@ -10,6 +10,7 @@ from pointins_ext.embedded import comm
 from pointins_ext.embedded.defaults import default_config_parser
 from pointins_ext.embedded.hooks import CheckpointLoader
 from pointins_ext.embedded.logger import get_root_logger
+from pointins_ext.embedded.scheduler import CosineScheduler
 
 SGD = dict(optimizer=dict(type="SGD", lr=0.5, _delete_=True), scheduler=dict(type="ConstantLR", _delete_=True))
 NO_RANDOMNESS = dict(model__dropout=0.0, data__train__noise=0.0)
@@ -70,6 +71,39 @@ def test_accumulation_equals_the_large_batch(build_trainer):
     torch.testing.assert_close(weights(small), weights(large), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_weight_decay_follows_the_steps_of_the_optimizer(build_trainer, accumulate):
+    """4 epochs of 4 batches, stopped in the third epoch and resumed; of the last window the run has only a part."""
+    decay = dict(hooks__2=dict(type="WeightDecaySchedular", base_value=0.1, final_value=0.5, _delete_=True))
+    options = dict(gradient_accumulation_steps=accumulate, **decay)
+    used = {}
+
+    def train(**more):
+        trainer = build_trainer("decay", **options, **more)
+
+        def note(optimizer, *_):
+            used[trainer.scheduler.last_epoch] = optimizer.param_groups[0]["weight_decay"]
+
+        trainer.optimizer.register_step_pre_hook(note)
+        trainer.train()
+
+    with pytest.raises(KeyboardInterrupt):
+        train(hooks__4__stop_after=10)
+    train(resume=True)
+    total = 16 // accumulate
+    assert used == {i: CosineScheduler(0.1, 0.5, total).get(i) for i in range(total)}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+def test_a_run_of_a_few_steps(build_trainer, steps):
+    decay = dict(type="WeightDecaySchedular", _delete_=True)
+    trainer = build_trainer(epoch=steps, batch_size=8, scheduler__pct_start=1 / steps, hooks__2=decay)
+    before = weights(trainer).clone()
+    trainer.train()
+    assert trainer.scheduler.last_epoch == steps and torch.isfinite(weights(trainer)).all()
+    assert not torch.equal(weights(trainer), before)
+
+
 def test_clip_grad_bounds_the_step(build_trainer):
     trainer = build_trainer(epoch=1, batch_size=8, clip_grad=1e-3, **SGD)
     before = weights(trainer).clone()
@@ -100,6 +134,13 @@ def test_a_loss_that_is_not_finite_names_entry_and_scenes(build_trainer, tmp_pat
     assert torch.isfinite(weights(trainer)).all()
     log = (tmp_path / "run" / "train.log").read_text()
     assert re.search(r"FloatingPointError: epoch 1, step \d: the loss is not finite; .* scenes .*'scene3'", log)
+
+
+def test_a_batch_of_one_row_names_its_scenes(build_trainer):
+    trainer = build_trainer(data__train__num_scenes=1)
+    trainer.model.head.register_forward_hook(lambda *_: torch.nn.BatchNorm1d(1)(torch.zeros(1, 1)))
+    with pytest.raises(ValueError, match="epoch 1, step 1: a BatchNorm .* gets one row, scenes .*scene0.*: .* larger"):
+        trainer.train()
 
 
 def test_a_loss_that_is_not_finite_is_skipped_where_asked(build_trainer, tmp_path):

@@ -10,6 +10,7 @@ from pointins_ext.models.dos import PrototypeHead
 from pointins_ext.models.sinkhorn import zipf_sinkhorn
 from pointins_ext.models.views import global_views, up_cast
 from tests.oracles import dos as oracle
+from tests.oracles.sonata import sonata_config
 from tests.oracles.tiny_pointins import GRID, backbone_config, batch, build, dos_config
 
 
@@ -267,6 +268,19 @@ def test_schedules_run_over_the_training_steps():
     model.before_train()
     model.before_step()
     assert model.momentum == pytest.approx(expected[10])
+
+
+@pytest.mark.parametrize("config", [dos_config, sonata_config], ids=["DOS", "Sonata"])
+def test_schedules_of_runs_of_any_length(config):
+    model = build(config())
+    assert model.schedules["teacher_temp"][3] == 0.05
+    for steps in range(1, 41):
+        model.trainer = SimpleNamespace(start_epoch=0, max_epoch=steps, train_loader=range(1), writer=None)
+        model.before_train()
+        for _ in range(steps):
+            model.before_step()
+            for name, (start, base, final, _) in model.schedules.items():
+                assert min(start, base, final) - 1e-9 <= getattr(model, name) <= max(start, base, final) + 1e-9
 
 
 def test_features_on_request(shared):

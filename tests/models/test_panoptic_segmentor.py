@@ -134,6 +134,25 @@ def test_only_things_with_an_instance_teach_offsets():
     assert set(result) == {"loss", "seg_loss", "bias_l1_loss", "bias_cosine_loss"}
 
 
+@pytest.mark.parametrize("ignored", [-1, 255])
+def test_a_batch_without_labels_costs_nothing(ignored):
+    """Also where the host's cross entropy divides by the number of labels, as Pointcept's."""
+    model = segmentor().train()
+    model.criteria = torch.nn.CrossEntropyLoss(ignore_index=ignored)
+    data = batch()
+    result = model(dict(data, segment=torch.full_like(data["segment"], ignored)))
+    result["loss"].backward()
+    assert all(value == 0 for value in result.values())
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    assert model(data)["seg_loss"] > 0
+
+
+def test_without_things_all_is_stuff():
+    model, data = segmentor(things=(), radius=0.5), batch()
+    assert model.train()(data)["bias_l1_loss"] == 0
+    assert not model.eval()(data)["pred_instance"].any()
+
+
 @pytest.mark.parametrize("changes", [dict(radius=(0.4,)), dict(radius=-1.0), dict(things=(2, 9))])
 def test_radii_must_fit(changes):
     with pytest.raises(ValueError, match="radius"):

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from pointins_ext.embedded.hooks import HookBase
-from pointins_ext.embedded.registry import DATASETS, HOOKS, MODELS
+from pointins_ext.host import DATASETS, HOOKS, MODELS, HookBase
 
 POINTS = 6
 

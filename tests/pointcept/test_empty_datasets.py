@@ -3,6 +3,7 @@
 import pytest
 from pointcept.engines import train as engine
 
+from pointins_ext.errors import require_scenes
 from pointins_ext.host import build_dataset
 from tests.test_dataset_errors import trainer_without
 
@@ -18,6 +19,20 @@ def test_a_missing_split_is_named(split):
     with pytest.raises(ValueError, match=words):
         trainer_without(f"data/scannet/{split}")
     assert engine.build_dataset is build_dataset
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_missing_split_of_several_is_named(missing, tmp_path):
+    splits = ["Area_1", "Area_2"]
+    (tmp_path / splits[1 - missing] / "office_1").mkdir(parents=True)
+    for kind in ("S3DISDataset", "DefaultDataset"):
+        dataset = build_dataset(dict(type=kind, split=splits, data_root=str(tmp_path)))
+        assert len(dataset) == 1  # Pointcept takes what there is
+        with pytest.raises(ValueError, match=f"{kind} with .*split=.'{splits[missing]}'. holds no scene"):
+            require_scenes(dataset)
+        assert dataset.split == splits
+    (tmp_path / splits[missing] / "office_1").mkdir(parents=True)
+    assert len(require_scenes(build_dataset(dict(type="S3DISDataset", split=splits, data_root=str(tmp_path))))) == 2
 
 
 def test_a_missing_part_of_several_is_named():

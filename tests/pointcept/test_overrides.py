@@ -43,3 +43,16 @@ def test_a_config_without_eval_epoch_is_scored_as_often_on_both_hosts(options, e
     for parser, name in ((default_config_parser, "pointcept"), (embedded_parser, "embedded")):
         cfg = parser(str(path), dict(options, save_path=str(tmp_path / name)))
         assert (cfg.epoch, cfg.eval_epoch, cfg.data.train.loop) == (*expected, expected[0] // expected[1]), name
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(batch_size=0), "batch_size = 0, expected a whole number of at least 1"),
+        (dict(epoch=7, eval_epoch=2), "epoch = 7 must be a multiple of eval_epoch = 2"),
+    ],
+)
+def test_nothing_is_written_before_the_request_is_checked(options, words, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        default_config_parser(str(CONFIGS / "pretrain-dos-rooms.py"), dict(options, save_path=str(tmp_path / "exp")))
+    assert not (tmp_path / "exp").exists()

@@ -8,6 +8,7 @@ from pointcept.utils.optimizer import build_optimizer as pointcept_optimizer
 from pointcept.utils.scheduler import CosineScheduler as PointceptCosine
 from pointcept.utils.scheduler import build_scheduler as pointcept_scheduler
 
+from pointins_ext.checkpoint import read_dumped_config
 from pointins_ext.embedded.config import Config as EmbeddedConfig
 from pointins_ext.embedded.optimizer import build_optimizer
 from pointins_ext.embedded.scheduler import CosineScheduler, build_scheduler
@@ -72,6 +73,7 @@ def test_a_shipped_config_is_the_same_tree(path, tmp_path, monkeypatch):
         monkeypatch.setattr("pointcept.utils.config.FormatCode", lambda text, **_: (text, True))
     theirs.dump(str(tmp_path / "dumped.py"))  # what an experiment folder keeps
     assert plain(EmbeddedConfig.fromfile(str(tmp_path / "dumped.py"))._cfg_dict) == plain(theirs._cfg_dict)
+    assert read_dumped_config(tmp_path / "dumped.py") == plain(theirs._cfg_dict)
 
 
 def plain(value):

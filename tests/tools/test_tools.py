@@ -58,6 +58,30 @@ def weight(experiment):
     return experiment / "model" / "model_last.pth"
 
 
+@pytest.mark.parametrize(
+    "name, flags",
+    [
+        ("segment", ("--input", "scan.ply", "--output", "out.ply")),
+        ("evaluate_label_free", ("--num-scenes", "1")),
+        ("study_targets", ("--num-scenes", "1")),
+        ("export", ("--out", "out.pth")),
+    ],
+)
+def test_a_config_beside_a_checkpoint_is_not_run(name, flags, weight, tmp_path):
+    checkpoint = torch.load(weight, weights_only=True)
+    (tmp_path / "exp" / "model").mkdir(parents=True)
+    path = tmp_path / "exp" / "model" / "model_last.pth"
+    torch.save(dict(state_dict=checkpoint["state_dict"], epoch=2), path)
+    (tmp_path / "exp" / "config.py").write_text("open('ran', 'w').close()\n")
+    write_ply(tmp_path / "scan.ply", np.eye(3, dtype=np.float32))
+    done = tool(name, "--weight", path, *flags, cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"{path.parents[1] / 'config.py'}, line 1: found the code" in done.stderr and "--config" in done.stderr
+    done = tool(name, "--weight", path, *flags, "--config", tmp_path / "exp" / "config.py", cwd=tmp_path)
+    assert done.returncode == 2 and "expected the key 'model'" in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["exp", "ran", "scan.ply"]
+
+
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     room = generate_room(7)

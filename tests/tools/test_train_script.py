@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.oracles.tiny_training import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -37,3 +39,46 @@ def test_a_missing_config_lists_the_near_names(tmp_path):
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "near names in" in done.stderr and "pretrain-dos-rooms.py" in done.stderr
     assert not (tmp_path / "exp").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (("-g", "2", "--", "batch_size=3"), "batch_size = 3 must be a multiple of the number of processes, 2"),
+        (("-g", "1", "--", "epohc=3"), "'epohc'"),
+        (("-w", "none.pth"), "checkpoint none.pth not found"),
+        (("-e", "pointins"), "no teacher-student pretrainer"),
+        (("--", "epoch=5", "eval_epoch=2"), "must be a multiple of eval_epoch"),
+        (("-n", "file/x"), "file is a file, not a folder"),
+    ],
+)
+def test_a_bad_request_writes_nothing_and_deletes_nothing(tmp_path, flags, words):
+    config = tmp_path / "tiny" / "first.py"
+    config.parent.mkdir()
+    config.write_text(CONFIG)
+    old = tmp_path / "exp" / "tiny" / "old"
+    (old / "code" / "tools").mkdir(parents=True)
+    for path in (old / "code" / "tools" / "train.py", old / "config.py", tmp_path / "exp" / "tiny" / "file"):
+        path.write_text("of an earlier run")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    done = train(tmp_path, "-c", "tiny/first", "-n", "old", *flags)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert words in done.stderr and not done.stdout
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_run_sees_the_code_of_its_snapshot(tmp_path):
+    """A new one at every start; a resumed run keeps its own, also one that no longer is the checkout's."""
+    config = tmp_path / "tiny" / "first.py"
+    config.parent.mkdir()
+    config.write_text(CONFIG)
+    code = tmp_path / "exp" / "tiny" / "run" / "code"
+    (code / "left").mkdir(parents=True)
+    done = train(tmp_path, "-c", "tiny/first", "-n", "run", "--", "epoch=1")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in code.iterdir()} == {"pointins_ext", "tools", "configs"}
+    assert {path.name for path in code.parent.iterdir() if "code" in path.name} == {"code"}
+    script = code / "tools" / "train.py"
+    script.write_text(script.read_text().replace("def main():", "def main():\n    print(run.__file__)", 1))
+    done = train(tmp_path, "-c", "tiny/first", "-n", "run", "-r", "true")
+    assert f"{code}/pointins_ext/run.py" in done.stdout and script.read_text().count("__file__") == 1
