@@ -141,7 +141,11 @@ class Trainer(TrainingStep, TrainerBase):
     def state(self):
         """Checkpoint content at the end of an epoch: tensors and plain Python values only."""
         model = comm.unwrap_model(self.model)
-        pending = {name: p.grad for name, p in model.named_parameters() if self.accumulated and p.grad is not None}
+        pending = {
+            name.removeprefix("pretrainer."): p.grad
+            for name, p in model.named_parameters()
+            if self.accumulated and p.grad is not None
+        }
         return dict(
             epoch=self.epoch + 1,
             state_dict=model.state_dict(),
@@ -159,6 +163,7 @@ class Trainer(TrainingStep, TrainerBase):
         pending = checkpoint.get("accumulation", dict(count=0, gradients={}))
         self.accumulated = pending["count"]
         for name, parameter in comm.unwrap_model(self.model).named_parameters():
+            name = name.removeprefix("pretrainer.")  # early checkpoints have the names of their state dict
             if name in pending["gradients"]:
                 parameter.grad = pending["gradients"][name].to(self.device)
         rng = checkpoint.get("rng", [])
