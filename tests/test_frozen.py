@@ -1,7 +1,7 @@
 """What version 0.1.0 wrote before its redesign still loads, resumes and gives the same numbers.
 
 tests/frozen holds the third of four epochs of a tiny PointINS-on-DOS on one room, in the middle of an accumulation
-window, and the config.py of its experiment.
+window, and the config.py of its experiment, to the letter.
 """
 
 import shutil
@@ -23,8 +23,14 @@ LAST_LOSS = 5.405885
 HEAD, HEAD_SUM = "student.offset_head.mlp.3.weight", -0.003  # of the undisturbed run at its end
 
 
-def test_the_config_reads_as_the_checkpoint_says():
-    assert Config.fromfile(str(FROZEN / "config.py")).to_dict() == read_checkpoint(CHECKPOINT)["config"]
+@pytest.fixture
+def experiment(tmp_path):
+    shutil.copy(FROZEN / "config.py.txt", tmp_path / "config.py")
+    return tmp_path
+
+
+def test_the_config_reads_as_the_checkpoint_says(experiment):
+    assert Config.fromfile(str(experiment / "config.py")).to_dict() == read_checkpoint(CHECKPOINT)["config"]
 
 
 def test_offsets_are_those_of_then():
@@ -36,10 +42,9 @@ def test_offsets_are_those_of_then():
 
 
 @pytest.mark.skipif(NAME != "embedded", reason="a run of the embedded host")
-def test_the_run_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(FROZEN, "exp")
-    cfg = default_config_parser("exp/config.py", dict(save_path="exp", resume=True, weight="exp/checkpoint.pth"))
+def test_the_run_goes_on_where_it_was(experiment, monkeypatch):
+    monkeypatch.chdir(experiment)
+    cfg = default_config_parser("config.py", dict(save_path="exp", resume=True, weight=str(CHECKPOINT)))
     train(cfg)
     assert read_scalars("exp")["train_batch/loss"] == pytest.approx([LAST_LOSS], rel=1e-3)
     # also the gradients that were waiting for the fourth batch
