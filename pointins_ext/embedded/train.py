@@ -12,16 +12,16 @@ from torch.utils.data.distributed import DistributedSampler
 from torch.utils.tensorboard import SummaryWriter
 
 from pointins_ext.checkpoint import restore
-from pointins_ext.embedded import comm
 from pointins_ext.embedded.dataset import point_collate_fn
-from pointins_ext.embedded.defaults import create_ddp_model
 from pointins_ext.embedded.env import seed_worker, set_rng_state
 from pointins_ext.embedded.events import EventStorage
 from pointins_ext.embedded.logger import FILE_ONLY, begin_log, get_root_logger
 from pointins_ext.embedded.optimizer import build_optimizer
 from pointins_ext.embedded.registry import HOOKS, TRAINERS, build_dataset, build_model
 from pointins_ext.embedded.scheduler import build_scheduler
-from pointins_ext.embedded.step import TrainingStep, amp_dtype
+from pointins_ext.engine import comm
+from pointins_ext.engine.ddp import create_ddp_model
+from pointins_ext.engine.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
 
 

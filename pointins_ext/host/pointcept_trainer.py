@@ -9,8 +9,8 @@ from pointcept.engines import train as engine
 from pointcept.engines.train import TRAINERS, Trainer
 from pointcept.models.builder import build_model
 
-from pointins_ext.embedded.defaults import create_ddp_model
-from pointins_ext.embedded.step import TrainingStep, amp_dtype
+from pointins_ext.engine.ddp import create_ddp_model
+from pointins_ext.engine.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
 from pointins_ext.host.flash import disable_flash, has_flash
 from pointins_ext.host.stand_ins import ANNOUNCEMENTS
