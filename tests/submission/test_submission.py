@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pointins_ext.embedded import label_maps
 from pointins_ext.evaluation import panoptic_quality, results
 from pointins_ext.host import TESTERS, Config, build_dataset, build_model
+from pointins_ext.submission import formats
 from pointins_ext.submission import write as submission
 from pointins_ext.submission.formats import KITTI_LABELS, NUSCENES_LABELS, SCANNET200_LABELS, SCANNET_LABELS
 from tests.oracles import tiny_datasets as tiny
