@@ -4,6 +4,7 @@ import argparse
 import difflib
 import keyword
 import os
+from copy import deepcopy
 
 import numpy as np
 from addict import Dict
@@ -109,6 +110,9 @@ class Config:
         self._cfg_dict[name] = ConfigDict(value) if isinstance(value, dict) else value
 
     __setitem__ = __setattr__
+
+    def __deepcopy__(self, memo):
+        return Config(deepcopy(self._cfg_dict, memo), self._filename)
 
     def __getstate__(self):
         return self._cfg_dict, self._filename
