@@ -14,7 +14,7 @@ from pointins_ext.errors import notice
 from pointins_ext.evaluation.label_free import cluster_offsets, voxelise
 from pointins_ext.host import Config, build_model
 from pointins_ext.host.flash import disable_flash, has_flash
-from pointins_ext.models.views import up_cast
+from pointins_ext.models.passes import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, segment_mean
 
 # Shifted points closer than this belong together, in voxels of the finest level: offsets draw an object's points
@@ -98,7 +98,7 @@ class Predictor:
         nearest = _nearest(raw, raw[kept]).squeeze(1)
         return Prediction(
             coord=raw[kept].numpy(),
-            offset=_interpolate(offset, views.origin_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy()
+            offset=_interpolate(offset, views.scene_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy()
             / self.scale,
             feat=views.feat[inverse].cpu().numpy(),
             stage_channels=views.features.channels,
@@ -125,7 +125,7 @@ class Predictor:
         raw, kept, views, inverse, offset = self._forward(scene)
         coord = raw.to(views.coord) * self.scale
         field = OffsetField(
-            coord=views.origin_coord,
+            coord=views.scene_coord,
             features=views.features,
             offset=offset,
             view=views.view,
@@ -133,7 +133,7 @@ class Predictor:
             scene=views.view,
             voxel=views.voxel,
         )
-        return field, _nearest(coord, views.origin_coord).squeeze(1)
+        return field, _nearest(coord, views.scene_coord).squeeze(1)
 
     @torch.no_grad()
     def _forward(self, scene: dict):

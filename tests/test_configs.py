@@ -88,7 +88,7 @@ def test_two_steps(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = load(path)
     trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
-    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    before = {name: p.detach().clone() for name, p in trainer.model.pretrainer.named_parameters()}
     trainer.train()
 
     scalars = read_scalars(cfg.save_path)
@@ -99,7 +99,7 @@ def test_two_steps(path, tmp_path, monkeypatch):
     assert scalars["train_batch/offset_matched"][1] > 0.1
     assert {"offset/valid_share", "params/odr_strength"} <= set(scalars)
     assert ("canary/cosine" in scalars) == ("color" in str(cfg.data.train.transform))
-    moved = {name for name, p in trainer.model.named_parameters() if not torch.equal(p, before[name])}
+    moved = {name for name, p in trainer.model.pretrainer.named_parameters() if not torch.equal(p, before[name])}
     assert {"student.offset_head.mlp.3.weight", "teacher.offset_head.mlp.3.weight"} <= moved
     assert any(name.startswith("student.backbone") for name in moved)
 

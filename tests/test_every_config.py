@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.embedded import comm as embedded_comm
+from pointins_ext.engine import comm as embedded_comm
 from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup
 from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
 

@@ -18,7 +18,7 @@ from pointins_ext.inference import (
     instance_centers,
     load_predictor,
 )
-from pointins_ext.models.views import up_cast
+from pointins_ext.models.passes import up_cast
 from tests.oracles.tiny_pointins import GRID, backbone_config, dos_config, pointins_config
 
 DEEP = dict(

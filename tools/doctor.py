@@ -139,7 +139,7 @@ def self_test() -> str:
     """Two training steps of a small PointINS on a synthetic room, on the GPU if there is one. RuntimeError if wrong."""
     import torch
 
-    from pointins_ext.hooks.scoring import to_device
+    from pointins_ext.engine.step import to_device
     from pointins_ext.host import Config, build_dataset, build_model, point_collate_fn
     from pointins_ext.host.flash import disable_flash
 

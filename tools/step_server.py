@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from pointins_ext.branch import OffsetDistributionRegularization
-from pointins_ext.hooks.scoring import to_device
+from pointins_ext.engine.step import to_device
 from pointins_ext.host import HOOKS, Config, build_dataset, build_model, point_collate_fn
 from pointins_ext.host.flash import disable_flash
 

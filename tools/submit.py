@@ -11,8 +11,8 @@ import argparse
 import os
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.evaluation.submission import write_submission
 from pointins_ext.host import Config, build_dataset
+from pointins_ext.submission import write_submission
 
 
 def arguments():

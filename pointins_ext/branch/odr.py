@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from pointins_ext.branch.pooled import pooled_level
+from pointins_ext.branch.global_rank import global_rank
 from pointins_ext.branch.prior import MagnitudePrior
 from pointins_ext.ops import segment_count, segment_rank
 
@@ -59,7 +59,7 @@ class OffsetDistributionRegularization:
     def _pit(self, value: torch.Tensor, group: torch.Tensor, span: tuple[float, float]) -> torch.Tensor:
         """Probability integral transform u = (rank - 0.5) / n within the scope, ties share their mean rank."""
         if self.scope == "global":
-            return pooled_level(value, *span)
+            return global_rank(value, *span)
         count = segment_count(group, int(group.max()) + 1)
         return (segment_rank(value, group, len(count)) - 0.5) / count[group]
 

@@ -26,11 +26,11 @@ class SpatialClusteringRegularization:
 
     `num_clusters` K per group; `num_neighbours` and `radius` (metres) bound the graph on the shifted points,
     `radius=None` is the paper's uncut graph; components of fewer than `min_points` and targets longer than `max_length`
-    metres (None: no cap) are invalid, with `cap_instances` the whole component of such a target: what reaches further
-    than objects do is floor or wall, and its centre depends on the crop. `feature` picks the slice of the teacher's
-    up-cast features that `refine` clusters: "loss_stage" = the stage at the loss resolution, "balanced" = all stages
-    with equal weight, "concat" = as they are (the paper's). With `exclude_cut`, components that touch the crop border
-    are invalid: their centroid is not the object's.
+    metres (None: no cap) are invalid: what reaches further than objects do is floor or wall, and its centre depends on
+    the crop. `feature` picks the slice of the teacher's up-cast features that `refine` clusters: "loss_stage" = the
+    stage at the loss resolution, "balanced" = all stages with equal weight, "concat" = as they are (the paper's). For
+    ablations only: "balanced", and `exclude_cut`, with which components that touch the crop border are invalid, because
+    their centroid is not the object's.
     """
 
     def __init__(
@@ -40,7 +40,6 @@ class SpatialClusteringRegularization:
         radius: float | None = 0.12,
         min_points: int = 10,
         max_length: float | None = None,
-        cap_instances: bool = False,
         feature: str = "concat",
         exclude_cut: bool = False,
         generator: torch.Generator | None = None,
@@ -58,7 +57,6 @@ class SpatialClusteringRegularization:
         self.radius = radius
         self.min_points = min_points
         self.max_length = max_length
-        self.cap_instances = cap_instances
         self.feature = feature
         self.exclude_cut = exclude_cut
         self.generator = generator
@@ -83,10 +81,7 @@ class SpatialClusteringRegularization:
         center = segment_mean(coord, label, count)[label]
         valid = (segment_count(label, count) >= self.min_points)[label]
         if self.max_length is not None:
-            length = (center - coord).norm(dim=1)
-            if self.cap_instances:
-                length = segment_max(length, label, count)[label]
-            valid &= length <= self.max_length
+            valid &= (center - coord).norm(dim=1) <= self.max_length
         cut = torch.zeros_like(valid)
         if border is not None:
             cut = segment_max(border.float(), label, count)[label] > 0

@@ -1,9 +1,8 @@
 """Simulated LiDAR sweeps of streets as a dataset: outdoor training data with known instances, without a download."""
 
+from pointins_ext.datasets.generated import SPLITS, GeneratedDataset
+from pointins_ext.datasets.synthetic.drive_generator import CLASS_NAMES, STUFF, THINGS, generate_drive
 from pointins_ext.host import DATASETS
-
-from .drive_generator import CLASS_NAMES, STUFF, THINGS, generate_drive
-from .generated import SPLITS, GeneratedDataset
 
 __all__ = ["CLASS_NAMES", "STUFF", "THINGS", "SPLITS", "SyntheticDrivesDataset", "generate_drive"]
 

@@ -1,9 +1,8 @@
 """Procedural furnished rooms as a dataset: training data with known instances that needs no download."""
 
+from pointins_ext.datasets.generated import SPLITS, GeneratedDataset
+from pointins_ext.datasets.synthetic.room_generator import CLASS_NAMES, STUFF, generate_room, room_centers, touching
 from pointins_ext.host import DATASETS
-
-from .generated import SPLITS, GeneratedDataset
-from .room_generator import CLASS_NAMES, STUFF, generate_room, room_centers, touching
 
 __all__ = ["CLASS_NAMES", "STUFF", "SPLITS", "SyntheticRoomsDataset", "generate_room", "room_centers", "touching"]
 

@@ -4,11 +4,13 @@ import argparse
 import difflib
 import keyword
 import os
+from copy import deepcopy
 
 import numpy as np
 from addict import Dict
 
 from pointins_ext.embedded.config_file import check_kind, import_modules, merge, read_file
+from pointins_ext.engine.overrides import with_indices
 from pointins_ext.files import write_text
 
 RESERVED = ("filename", "pretty_text")
@@ -58,14 +60,14 @@ class Config:
         return cfg
 
     def merge_from_dict(self, options):
-        """Merge {dotted key: value}; a number in a dotted key is an index of a list, `hooks.0.x`."""
+        """Merge {dotted key: value}; items of a list go by index or by type: `hooks.0.x`, `hooks.ModelHook.x`."""
         for key, value in options.items():
             top = key.split(".")[0]
             if top not in self._cfg_dict:
                 close = difflib.get_close_matches(top, self._cfg_dict, n=3)
                 hint = f"did you mean {', '.join(close)}?" if close else f"known are {', '.join(self._cfg_dict)}"
                 raise KeyError(f"option {key!r}: {self._filename or 'the config'} has no key {top!r}; {hint}")
-            _set(self._cfg_dict, key.split("."), value, key)
+            _set(self._cfg_dict, with_indices(self._cfg_dict, key).split("."), value, key)
 
     @property
     def filename(self):
@@ -108,6 +110,9 @@ class Config:
         self._cfg_dict[name] = ConfigDict(value) if isinstance(value, dict) else value
 
     __setitem__ = __setattr__
+
+    def __deepcopy__(self, memo):
+        return Config(deepcopy(self._cfg_dict, memo), self._filename)
 
     def __getstate__(self):
         return self._cfg_dict, self._filename

@@ -3,13 +3,11 @@
 import argparse
 import os
 
-from torch.nn.parallel import DistributedDataParallel
-
-from pointins_ext.embedded import comm
 from pointins_ext.embedded.config import Config, DictAction
 from pointins_ext.embedded.config_file import import_modules
 from pointins_ext.embedded.env import get_random_seed, set_seed
 from pointins_ext.embedded.logger import get_root_logger
+from pointins_ext.engine import comm
 from pointins_ext.files import require_output_folder
 from pointins_ext.flags import at_least
 
@@ -129,10 +127,3 @@ def default_setup(cfg):
     cfg.num_worker_per_gpu = (os.cpu_count() if cfg.num_worker is None else cfg.num_worker) // world_size
     set_seed(cfg.seed + comm.get_rank() * max(cfg.num_worker_per_gpu, 1))
     return cfg
-
-
-def create_ddp_model(model, device, **kwargs):
-    """`model` in DistributedDataParallel when the run has several processes."""
-    if comm.get_world_size() == 1:
-        return model
-    return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None, **kwargs)

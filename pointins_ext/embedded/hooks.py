@@ -10,11 +10,11 @@ import torch
 from tqdm import tqdm
 
 from pointins_ext.checkpoint import WeightLoading, save_checkpoint
-from pointins_ext.embedded import comm
 from pointins_ext.embedded.env import get_rng_state
 from pointins_ext.embedded.logger import FILE_ONLY
 from pointins_ext.embedded.registry import HOOKS
 from pointins_ext.embedded.scheduler import CosineScheduler
+from pointins_ext.engine import comm
 from pointins_ext.files import whole_file
 
 

@@ -6,7 +6,7 @@ import os
 
 from tqdm import tqdm
 
-from pointins_ext.embedded import comm
+from pointins_ext.engine import comm
 
 NAME = "pointins_ext"
 FILE_ONLY = {"file_only": True}  # logger.info(text, extra=FILE_ONLY): train.log gets it, the console does not

@@ -12,16 +12,16 @@ from torch.utils.data.distributed import DistributedSampler
 from torch.utils.tensorboard import SummaryWriter
 
 from pointins_ext.checkpoint import restore
-from pointins_ext.embedded import comm
 from pointins_ext.embedded.dataset import point_collate_fn
-from pointins_ext.embedded.defaults import create_ddp_model
 from pointins_ext.embedded.env import seed_worker, set_rng_state
 from pointins_ext.embedded.events import EventStorage
 from pointins_ext.embedded.logger import FILE_ONLY, begin_log, get_root_logger
 from pointins_ext.embedded.optimizer import build_optimizer
 from pointins_ext.embedded.registry import HOOKS, TRAINERS, build_dataset, build_model
 from pointins_ext.embedded.scheduler import build_scheduler
-from pointins_ext.embedded.step import TrainingStep, amp_dtype
+from pointins_ext.engine import comm
+from pointins_ext.engine.ddp import create_ddp_model
+from pointins_ext.engine.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
 
 
@@ -141,7 +141,11 @@ class Trainer(TrainingStep, TrainerBase):
     def state(self):
         """Checkpoint content at the end of an epoch: tensors and plain Python values only."""
         model = comm.unwrap_model(self.model)
-        pending = {name: p.grad for name, p in model.named_parameters() if self.accumulated and p.grad is not None}
+        pending = {
+            name.removeprefix("pretrainer."): p.grad
+            for name, p in model.named_parameters()
+            if self.accumulated and p.grad is not None
+        }
         return dict(
             epoch=self.epoch + 1,
             state_dict=model.state_dict(),
@@ -159,6 +163,7 @@ class Trainer(TrainingStep, TrainerBase):
         pending = checkpoint.get("accumulation", dict(count=0, gradients={}))
         self.accumulated = pending["count"]
         for name, parameter in comm.unwrap_model(self.model).named_parameters():
+            name = name.removeprefix("pretrainer.")  # early checkpoints have the names of their state dict
             if name in pending["gradients"]:
                 parameter.grad = pending["gradients"][name].to(self.device)
         rng = checkpoint.get("rng", [])

@@ -91,3 +91,23 @@ def _percent(value):
 
 def _or_none(value):
     return None if math.isnan(value) else value
+
+
+def class_names(data):
+    """Names of the classes of `cfg.data`. ValueError unless there is one, and another, for each."""
+    names = list(data.get("names") or [f"class_{i}" for i in range(data.num_classes)])
+    if len(names) != data.num_classes or len(set(names)) < len(names):
+        raise ValueError(
+            f"data.names holds {len(names)} names, {len(set(names))} of them distinct; expected one for each of the "
+            f"data.num_classes = {data.num_classes} classes"
+        )
+    return names
+
+
+def report(logger, headline, task, score, names):
+    """Log the table and what a reader has to know of it."""
+    if score.overlooked:
+        classes = ", ".join(names[i] for i in sorted(score.overlooked))
+        logger.warning(f"classes that have instances are not scored as instances, as the config says: {classes}")
+    losses = "".join(f", {name} {value:.4f}" for name, value in score.losses.items())
+    logger.info(f"{headline}, {score.scenes} scenes{losses}, percent:\n{render(score.result, names, task.ignored)}")

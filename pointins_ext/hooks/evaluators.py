@@ -3,11 +3,12 @@
 import dataclasses
 import math
 
+from pointins_ext.engine.scoring import Tally, joined, score_scenes
 from pointins_ext.errors import require_scenes
 from pointins_ext.evaluation import InstanceAveragePrecision, components, results
+from pointins_ext.evaluation.results import class_names, report
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.hooks.common import pointins_model
-from pointins_ext.hooks.scoring import Tally, class_names, joined, report, score_scenes
 from pointins_ext.host import HOOKS, HookBase, build_dataset, comm
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Predictor
 

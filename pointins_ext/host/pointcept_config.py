@@ -10,16 +10,18 @@ from pointcept.utils.config import Config
 from pointins_ext.embedded.config import Config as EmbeddedConfig
 from pointins_ext.embedded.config_file import read_file
 from pointins_ext.embedded.defaults import RUNTIME, check_runtime, default_eval_epoch
+from pointins_ext.engine.overrides import with_indices
 
 # set by every launch, and never part of what a config computes
 OF_THE_LAUNCH = ("save_path", "resume", "weight")
 
 
 def default_config_parser(file_path, options):
-    """Pointcept's parser; an option that names a literal variable of the config replaces it before the file runs.
+    """Pointcept's parser; items of a list may be addressed by type, and variables of the config be replaced.
 
-    Pointcept merges options into the finished tree, where nothing follows a changed `grid_size` or `data_root`. A
-    config without `epoch` or `eval_epoch` gets those of the embedded host, where Pointcept would stop.
+    An option that names a literal variable replaces it before the file runs: Pointcept merges options into the finished
+    tree, where nothing follows a changed `grid_size` or `data_root`. A config without `epoch` or `eval_epoch` gets those
+    of the embedded host, where Pointcept would stop.
     """
     read_config(file_path, options)  # Pointcept's parser writes to save_path at once, and asserts later
     with _with_literals(file_path, dict(options or {})) as (path, rest):
@@ -46,10 +48,11 @@ def _with_literals(path, options):
         epoch = options["epoch"] = RUNTIME["epoch"]
     if options.get("eval_epoch", tree.get("eval_epoch")) is None:
         options["eval_epoch"] = default_eval_epoch(epoch, path)
+    rest = {with_indices(tree, key): value for key, value in options.items() if key not in used}
     if not used:
-        yield path, options
+        yield path, rest
         return
     with tempfile.TemporaryDirectory() as folder:
         replaced = os.path.join(folder, os.path.basename(path))
         EmbeddedConfig(tree).dump(replaced)
-        yield replaced, {key: value for key, value in options.items() if key not in used}
+        yield replaced, rest

@@ -26,7 +26,7 @@ from pointcept.utils.config import Config
 from pointcept.utils.logger import get_root_logger
 from pointcept.utils.scheduler import CosineScheduler
 
-from pointins_ext.embedded.launch import launch as _launch
+from pointins_ext.engine.launch import launch as _launch
 from pointins_ext.host import pointcept_trainer
 from pointins_ext.host.pointcept_config import default_config_parser, read_config
 from pointins_ext.host.pointcept_model import build_model

@@ -10,9 +10,9 @@ from pointcept.engines.hooks.misc import WeightDecaySchedular
 from pointcept.engines.train import TRAINERS, Trainer
 from pointcept.utils.scheduler import build_scheduler
 
-from pointins_ext.embedded.defaults import create_ddp_model
 from pointins_ext.embedded.scheduler import OneCycleLR
-from pointins_ext.embedded.step import TrainingStep, amp_dtype
+from pointins_ext.engine.ddp import create_ddp_model
+from pointins_ext.engine.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
 from pointins_ext.host.flash import disable_flash, has_flash
 from pointins_ext.host.pointcept_model import build_model

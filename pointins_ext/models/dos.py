@@ -1,14 +1,14 @@
-"""DOS-v1m1: distilling observable softmaps of Zipfian prototypes (AAAI 2026; METHOD 2)."""
+"""DOS-v1m1: distilling observable softmaps of Zipfian prototypes (Abdelsamad et al., AAAI 2026)."""
 
 import torch
 import torch.nn.functional as F
 
 from pointins_ext.branch import match
 from pointins_ext.host import MODELS, Point, build_model
+from pointins_ext.models.passes import Passes, global_views, observed, up_cast
 from pointins_ext.models.prototypes import PrototypeHead
 from pointins_ext.models.sinkhorn import zipf_sinkhorn, zipf_weights
 from pointins_ext.models.teacher_student import TeacherStudent, mean_over_ranks
-from pointins_ext.models.views import global_views, up_cast
 from pointins_ext.ops import segment_count, segment_rank
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
@@ -66,9 +66,6 @@ class DOS(TeacherStudent):
         self.sinkhorn_iterations = sinkhorn_iterations
         self.scope = scope
         self.loss_stride = _loss_stride(backbone, up_cast_level)
-        self.matches: torch.Tensor | None = (
-            None  # (2,M) teacher voxel of each student voxel, same and cross view; or -1
-        )
         # what `prototype_perplexity` is to be held against: the balance itself favours few prototypes
         weights = zipf_weights(head_num_prototypes, zipf_exponent, torch.device("cpu"))
         self.zipf_perplexity = float(torch.special.entr(weights).sum().exp())
@@ -85,22 +82,19 @@ class DOS(TeacherStudent):
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
-    def forward(self, data_dict, return_point=False):
-        if return_point:
-            return dict(point=self.teacher.backbone(data_dict))
+    def training_step(self, data_dict) -> tuple[dict, Passes]:
+        """Losses of a batch, and the passes that they were computed from."""
         views = global_views(data_dict)
         visible = self.visible_mask(views["grid_coord"], views["batch"], float(views["grid_size"]))
-        observed = {key: value if key == "grid_size" else value[visible] for key, value in views.items()}
-
         with torch.no_grad():
             teacher = up_cast(self.teacher.backbone(Point(views)), self.up_cast_level)
-        student = up_cast(self.student.backbone(Point(observed)), self.up_cast_level)
+        student = up_cast(self.student.backbone(Point(observed(views, visible))), self.up_cast_level)
         student_similarity = self.student.semantic_head(student.feat)
 
         wanted = torch.stack([student.view, student.view ^ 1])
-        self.matches = match(student.origin_coord, wanted, teacher.origin_coord, teacher.view, teacher.voxel)
+        matches = match(student.scene_coord, wanted, teacher.scene_coord, teacher.view, teacher.voxel)
         # the teacher sees more than twice what its student does: its head need not
-        taught, (same, cross) = _renumbered(self.matches)
+        taught, (same, cross) = _renumbered(matches)
         with torch.no_grad():
             teacher_similarity = self.teacher.semantic_head(teacher.feat[taught])
         same_loss, softmap = self.softmap_loss(student_similarity, teacher_similarity, student.view, same)
@@ -112,7 +106,8 @@ class DOS(TeacherStudent):
             prototype_perplexity=_perplexity(teacher_similarity),
             zipf_perplexity=same_loss.new_tensor(self.zipf_perplexity),
         )
-        return dict(loss=0.5 * same_loss + 0.5 * cross_loss, **mean_over_ranks(result))
+        loss = 0.5 * same_loss + 0.5 * cross_loss
+        return dict(loss=loss, **mean_over_ranks(result)), Passes(teacher, (student,), matches)
 
     def visible_mask(self, grid_coord: torch.Tensor, view: torch.Tensor, grid_size: float) -> torch.Tensor:
         """(N,) bool: points outside the masked blocks; the share `mask_ratio` of each view's blocks is masked."""

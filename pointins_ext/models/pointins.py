@@ -1,6 +1,4 @@
-"""PointINS-v1m1: the offset branch around any teacher-student pretrainer (METHOD 1)."""
-
-from dataclasses import replace
+"""PointINS-v1m1: the offset branch around any teacher-student pretrainer (paper, Sec. 3)."""
 
 import torch
 
@@ -15,19 +13,20 @@ from pointins_ext.branch import (
 )
 from pointins_ext.branch.head import OffsetHead as _OffsetHead
 from pointins_ext.host import MODELS, PointModel, build_model, get_root_logger
+from pointins_ext.models.passes import BackboneOutput, Passes, run
 from pointins_ext.models.teacher_student import mean_over_ranks
-from pointins_ext.models.views import Pass, up_cast
 
 MODELS.register_module("OffsetHead")(_OffsetHead)
+PREFIX = "pretrainer."
 
 
 @MODELS.register_module("PointINS-v1m1")
 class PointINS(PointModel):
     """Runs the wrapped `pretrainer` unchanged and teaches its student the instance offsets that its teacher predicts.
 
-    The pretrainer must hold `student` and `teacher` ModuleDicts with a `backbone` each. Its modules, parameters and
-    buffers are ours: state-dict keys, EMA, optimiser and checkpoints stay those of the pretrainer, plus `offset_head`.
-    Regularisers (ODR, SCR) are installed by hooks through `add_regulariser`, in hook order.
+    The pretrainer must hold `student` and `teacher` ModuleDicts with a `backbone` each; they get an `offset_head`, so
+    that its EMA, optimiser and checkpoints carry the branch. State-dict keys stay those of the pretrainer, without a
+    prefix. Regularisers (ODR, SCR) are installed by hooks through `add_regulariser`, in hook order.
     """
 
     def __init__(
@@ -40,13 +39,11 @@ class PointINS(PointModel):
         match_radius=None,
     ):
         super().__init__()
-        pretrainer = build_model(pretrainer)
-        _check_pretrainer(pretrainer)
-        # Sharing the dictionaries, not the module, keeps the prefix `pretrainer.` out of every key.
-        for name in ("_modules", "_parameters", "_buffers", "_non_persistent_buffers_set"):
-            object.__setattr__(self, name, getattr(pretrainer, name))
-        object.__setattr__(self, "pretrainer", pretrainer)
-        self._add_offset_heads(dict(offset_head or {}))
+        self.pretrainer = build_model(pretrainer)
+        _check_pretrainer(self.pretrainer)
+        self._register_state_dict_hook(_take_prefix_out)
+        self._register_load_state_dict_pre_hook(_put_prefix_in)
+        self._add_offset_heads({**_head_defaults(pretrainer), **(offset_head or {})})
 
         self.offset_loss_weight = offset_loss_weight
         self.offset_warmup_ratio = offset_warmup_ratio
@@ -60,10 +57,13 @@ class PointINS(PointModel):
         self.target_field: OffsetField | None = None
         self._checked_views = False
 
-    def train(self, mode=True):
-        super().train(mode)
-        self.pretrainer.training = mode
-        return self
+    @property
+    def student(self):
+        return self.pretrainer.student
+
+    @property
+    def teacher(self):
+        return self.pretrainer.teacher
 
     def add_regulariser(self, regulariser: Regulariser, side: str = "teacher") -> None:
         """Install ODR or SCR on the teacher's offsets, or on the student's (the paper's layout ablation)."""
@@ -97,70 +97,50 @@ class PointINS(PointModel):
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
-    def forward(self, data_dict, **kwargs):
-        teacher, student = [], []
-        local = data_dict.get("local_origin_coord")
-
-        def record(passes):
-            def hook(module, args, output):
-                views = up_cast(output, self.pretrainer.up_cast_level)
-                passes.append(replace(views, local=local is not None and _same_storage(args[0]["origin_coord"], local)))
-
-            return hook
-
-        if getattr(self.pretrainer, "enc2d_loss_weight", None) == 0:
-            # Concerto and Utonia look the images' key up also when their image branch is off
-            data_dict = {"global_correspondence": None, **data_dict}
-        with (
-            self.teacher.backbone.register_forward_hook(record(teacher)),
-            self.student.backbone.register_forward_hook(record(student)),
-        ):
-            result = self.pretrainer(data_dict, **kwargs)
-        if not student:  # the pretrainer was asked for features, not for a loss
-            return result
-
-        if self.step < self.warmup_steps:
-            # exactly zero, yet every head stays in the graph: DDP runs with find_unused_parameters=False
-            loss = 0.0 - sum(self.student.offset_head(p.features).sum() for p in student) * 0.0
-            matched = loss.detach()
-        else:
-            # half precision ends here: ranks, neighbours and metres need fp32
-            with torch.autocast(teacher[0].coord.device.type, enabled=False):
-                loss, matched = self.offset_loss(teacher[0], student)
+    def forward(self, data_dict, return_point=False):
+        if return_point:
+            return self.pretrainer(data_dict, return_point=True)
+        result, passes = run(self.pretrainer, data_dict)
+        self._check_views(passes)
+        loss, matched = self.offset_loss(passes) if self.step >= self.warmup_steps else self._no_loss(passes)
         result["loss"] = result["loss"] + self.offset_loss_weight * loss
         return {**result, **mean_over_ranks(dict(offset_loss=loss, offset_matched=matched))}
 
-    def offset_loss(self, teacher: Pass, students: list[Pass]) -> tuple[torch.Tensor, torch.Tensor]:
+    def offset_loss(self, passes: Passes) -> tuple[torch.Tensor, torch.Tensor]:
         """L_off over all student passes, and the share of student voxels that had a valid target."""
-        with torch.no_grad():
-            self.teacher_field = self._scene_field(teacher, self.teacher.offset_head)
-            self.target_field = offset_targets(self.teacher_field, self.teacher_regularisers)
-        losses, matched = [], []
-        for student in students:
-            field = self._scene_field(student, self.student.offset_head)
-            prediction = self._regularised(field)
-            views = self._target_views(student, int(teacher.view.max()) + 1)
-            for target, valid in zip(*self._matched_targets(field, views), strict=True):
-                losses.append(offset_loss(prediction, target, valid, field.view))
-                matched.append(valid.float().mean())
+        # half precision ends here: ranks, neighbours and metres need fp32
+        with torch.autocast(passes.teacher.coord.device.type, enabled=False):
+            with torch.no_grad():
+                self.teacher_field = self._scene_field(passes.teacher, self.teacher.offset_head, passes)
+                self.target_field = offset_targets(self.teacher_field, self.teacher_regularisers)
+            losses, matched = [], []
+            for student in passes.students:
+                field = self._scene_field(student, self.student.offset_head, passes)
+                prediction = self._regularised(field)
+                for target, valid in zip(*self._targets_of(student, field, passes), strict=True):
+                    losses.append(offset_loss(prediction, target, valid, field.view))
+                    matched.append(valid.float().mean())
         return torch.stack(losses).mean(), torch.stack(matched).mean()
 
-    def _scene_field(self, views: Pass, head: _OffsetHead) -> OffsetField:
+    def _no_loss(self, passes: Passes) -> tuple[torch.Tensor, torch.Tensor]:
+        """Exactly zero, yet every head stays in the graph: DDP runs with find_unused_parameters=False."""
+        loss = 0.0 - sum(self.student.offset_head(p.features).sum() for p in passes.students) * 0.0
+        return loss, loss.detach()
+
+    def _scene_field(self, views: BackboneOutput, head: _OffsetHead, passes: Passes) -> OffsetField:
         """Predicted offsets of a pass, turned from each view's frame into the scene's."""
-        affine = recover_affine(views.coord, views.origin_coord, views.view, int(views.view.max()) + 1)
-        self._warn_nonlinear(affine.residual, views.voxel)
+        affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
         scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
         # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some
         # 10 %, leaves the loss voxel as it is.
         voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
-        num_global = self.pretrainer.num_global_view
         return OffsetField(
-            coord=views.origin_coord,
+            coord=views.scene_coord,
             features=views.features.detach(),
             offset=transform_vectors(affine.matrix, head(views.features), views.view),
             view=views.view,
             valid=torch.ones_like(views.view, dtype=torch.bool),
-            scene=views.view // num_global,
+            scene=views.view // self._views_per_scene(views, passes),
             voxel=voxel,
         )
 
@@ -169,47 +149,61 @@ class PointINS(PointModel):
         refined = offset_targets(field.replace(offset=field.offset.detach()), self.student_regularisers)
         return field.offset + (refined.offset - field.offset).detach()
 
-    def _target_views(self, student: Pass, num_teacher_views: int) -> torch.Tensor:
-        """(V,N) teacher views of every student voxel: same and cross view, or the principal one if local."""
-        num_global = self.pretrainer.num_global_view
-        per_scene = (int(student.view.max()) + 1) * num_global // num_teacher_views
-        scene, position = student.view // per_scene, student.view % per_scene
-        if per_scene == num_global and not student.local:
-            return torch.stack([student.view, scene * num_global + (position + 1) % num_global])
-        return (scene * num_global)[None]
-
-    def _matched_targets(self, field: OffsetField, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Target offsets (V,N,3) of every student voxel from its teacher views (V,N), and which are valid (V,N)."""
-        target = self.target_field
-        index = getattr(self.pretrainer, "matches", None)  # DOS has looked for the very same voxels
+    def _targets_of(
+        self, student: BackboneOutput, field: OffsetField, passes: Passes
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Target offsets (V,N,3) of every student voxel in V teacher views, and which are valid (V,N)."""
+        target, index = self.target_field, passes.matches
         if index is None or self.match_radius is not None:
+            views = self._teacher_views(student, passes)
             index = match(field.coord, views, target.coord, target.view, self.match_radius or target.voxel)
         valid = (index >= 0) & target.valid[index]
         return target.center[index] - field.coord, valid
 
-    def _warn_nonlinear(self, residual: torch.Tensor, voxel: float) -> None:
+    def _teacher_views(self, student: BackboneOutput, passes: Passes) -> torch.Tensor:
+        """(V,N) teacher views of every student voxel: same and cross view, or the principal one if local."""
+        num_global, per_scene = self.pretrainer.num_global_view, self._views_per_scene(student, passes)
+        scene, position = student.view // per_scene, student.view % per_scene
+        if student.local or per_scene != num_global:
+            return (scene * num_global)[None]
+        return torch.stack([student.view, scene * num_global + (position + 1) % num_global])
+
+    def _views_per_scene(self, views: BackboneOutput, passes: Passes) -> int:
+        num_scenes = passes.teacher.num_views // self.pretrainer.num_global_view
+        return views.num_views // num_scenes
+
+    def _check_views(self, passes: Passes) -> None:
+        """Warns, once and at the first step, where a view is no affine image of its scene."""
         if self._checked_views:
             return
         self._checked_views = True
-        if float(residual.max()) > voxel:
-            get_root_logger().warning(
-                f"views differ from their scene by {float(residual.max()):.3f} m after the best affine map: a "
-                "non-linear augmentation (ElasticDistortion?) is on, and offsets cannot be turned back exactly. "
-                "Take it out of global_transform and local_transform"
-            )
+        for views in (passes.teacher, *passes.students):
+            affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
+            misfit = float(affine.residual.max())
+            if misfit > views.voxel:
+                name = "local_transform" if views.local else "global_transform"
+                get_root_logger().warning(
+                    f"views differ from their scene by {misfit:.3f} m after the best affine map: a non-linear "
+                    "augmentation (ElasticDistortion?) is on, and offsets cannot be turned back exactly. Take it out "
+                    f"of {name}"
+                )
+                return
 
     def _add_offset_heads(self, cfg: dict) -> None:
-        cfg.setdefault("type", "OffsetHead")
-        if "in_channels" not in cfg:
-            cfg["in_channels"] = _head_in_channels(self.pretrainer)
+        if cfg["in_channels"] is None:
+            raise ValueError(
+                "PointINS-v1m1: the pretrainer's config has no head_in_channels, the width of its features; give "
+                "offset_head=dict(type='OffsetHead', in_channels=...)"
+            )
         self.student["offset_head"] = build_model(cfg)
         self.teacher["offset_head"] = build_model(cfg)
         self.teacher["offset_head"].load_state_dict(self.student["offset_head"].state_dict())
         self.teacher["offset_head"].requires_grad_(False)
 
 
-def _same_storage(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return a.data_ptr() == b.data_ptr() and a.shape == b.shape
+def _head_defaults(pretrainer: dict) -> dict:
+    """An offset head on the features that the pretrainer's own heads take in."""
+    return dict(type="OffsetHead", in_channels=pretrainer.get("head_in_channels"))
 
 
 def _check_pretrainer(pretrainer) -> None:
@@ -221,12 +215,16 @@ def _check_pretrainer(pretrainer) -> None:
             )
 
 
-def _head_in_channels(pretrainer) -> int:
-    """Width of the up-cast features: what the pretrainer's own heads take in."""
-    for name, module in pretrainer.student.items():
-        if name.endswith("head") and hasattr(module, "mlp"):
-            return module.mlp[0].in_features
-    raise ValueError(
-        "PointINS-v1m1: cannot tell the width of the up-cast features from the pretrainer's heads; "
-        "give offset_head=dict(type='OffsetHead', in_channels=...)"
-    )
+def _take_prefix_out(module, state_dict, prefix, local_metadata):
+    """State-dict hook: the keys of the pretrainer, as if it were the model itself."""
+    for key in list(state_dict):
+        name = key.removeprefix(prefix)
+        if key.startswith(prefix):
+            state_dict[prefix + name.removeprefix(PREFIX)] = state_dict.pop(key)
+
+
+def _put_prefix_in(state_dict, prefix, *_):
+    """Its counterpart before loading."""
+    for key in list(state_dict):
+        if key.startswith(prefix):
+            state_dict[prefix + PREFIX + key.removeprefix(prefix)] = state_dict.pop(key)

@@ -1,4 +1,4 @@
-"""PSA-v1m1: momentum contrast of segments or scenes, plus boxes (PSA-SSL, Nisar and Waslander, CVPR 2025; METHOD 3)."""
+"""PSA-v1m1: momentum contrast of segments or scenes, plus boxes (PSA-SSL, Nisar and Waslander, CVPR 2025)."""
 
 import math
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from torch import nn
 from pointins_ext.branch import match, recover_affine
 from pointins_ext.host import MODELS, Point, build_model
 from pointins_ext.models.boxes import BoxHead, box_targets
+from pointins_ext.models.passes import BackboneOutput, Passes, global_views, up_cast
 from pointins_ext.models.teacher_student import TeacherStudent, mean_over_ranks
-from pointins_ext.models.views import Pass, global_views, up_cast
 from pointins_ext.ops import segment_max
 from pointins_ext.ops.voxels import voxel_key
 
@@ -83,7 +83,6 @@ class PSA(TeacherStudent):
         self.box_loss_weight = box_loss_weight
 
         def networks(custom):
-            # the projection head first: PointINS-v1m1 reads the width of the features off the first head
             return dict(
                 backbone=build_model({**backbone, **custom}),
                 projection_head=ProjectionHead(head_in_channels, head_hidden_channels, head_embed_channels),
@@ -97,9 +96,8 @@ class PSA(TeacherStudent):
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
-    def forward(self, data_dict, return_point=False):
-        if return_point:
-            return dict(point=self.teacher.backbone(data_dict))
+    def training_step(self, data_dict) -> tuple[dict, Passes]:
+        """Losses of a batch, and the passes that they were computed from."""
         _check_keys(data_dict)
         views = global_views(data_dict)
         with torch.no_grad():
@@ -107,7 +105,7 @@ class PSA(TeacherStudent):
         student = up_cast(self.student.backbone(Point(views)), self.up_cast_level)
 
         # hosts drop keys they do not know at pooling: a voxel is what its nearest point is
-        point = match(student.origin_coord, student.view, views["origin_coord"], views["batch"], math.inf)
+        point = match(student.scene_coord, student.view, views["origin_coord"], views["batch"], math.inf)
         cluster, box = data_dict["global_cluster"], data_dict["global_box"]
         label = self._point_labels(cluster, views["batch"])[point]
         query = self._segments(student, label, self.student.projection_head)
@@ -118,7 +116,8 @@ class PSA(TeacherStudent):
         if self.training:
             self.enqueue(key.embedding)
         loss = self.contrast_loss_weight * contrast_loss + self.box_loss_weight * box_loss
-        return dict(loss=loss, **mean_over_ranks(dict(contrast_loss=contrast_loss, box_loss=box_loss)))
+        result = dict(loss=loss, **mean_over_ranks(dict(contrast_loss=contrast_loss, box_loss=box_loss)))
+        return result, Passes(teacher, (student,))
 
     def contrast_loss(self, query: Segments, key: Segments) -> torch.Tensor:
         """InfoNCE, mean over the queries whose segment is in the other view too; exactly zero where there are none.
@@ -137,15 +136,17 @@ class PSA(TeacherStudent):
             logits = torch.cat([batch, query.embedding @ queue.T], dim=1) / self.temperature
         return F.cross_entropy(logits[shared], positive[shared].long().argmax(dim=1))
 
-    def box_loss(self, student: Pass, teacher: Pass, cluster: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
+    def box_loss(
+        self, student: BackboneOutput, teacher: BackboneOutput, cluster: torch.Tensor, box: torch.Tensor
+    ) -> torch.Tensor:
         """Smooth L1 summed over the eight numbers of a box residual, mean over clustered voxels seen in both views.
 
         cluster (N,) and box (N,7) are those of the student voxels; zero where no voxel counts.
         """
-        other = match(student.origin_coord, student.view ^ 1, teacher.origin_coord, teacher.view, teacher.voxel)
+        other = match(student.scene_coord, student.view ^ 1, teacher.scene_coord, teacher.view, teacher.voxel)
         rows = ((cluster >= 0) & (other >= 0)).nonzero().squeeze(1)
         prediction = self.student.box_head(student.feat[rows], teacher.feat[other[rows]])
-        pose = recover_affine(student.coord, student.origin_coord, student.view, int(student.view.max()) + 1)
+        pose = recover_affine(student.coord, student.scene_coord, student.view, student.num_views)
         to_view, view = torch.linalg.pinv(pose.matrix), student.view[rows]
         target = box_targets(box[rows].float(), student.coord[rows], to_view[view], pose.shift[view], self.anchor)
         return F.smooth_l1_loss(prediction, target, reduction="sum") / max(len(rows), 1)
@@ -165,14 +166,14 @@ class PSA(TeacherStudent):
             return scene
         return torch.where(cluster >= 0, scene * (cluster.max() + 1) + cluster, -1)
 
-    def _segments(self, views: Pass, label: torch.Tensor, head: ProjectionHead) -> Segments:
+    def _segments(self, views: BackboneOutput, label: torch.Tensor, head: ProjectionHead) -> Segments:
         member = label >= 0
         pair, row = (2 * label + views.view % 2)[member].unique(return_inverse=True)
         pooled = segment_max(views.feat[member].float(), row, len(pair))
         return Segments(embedding=head(pooled), label=pair // 2, side=pair % 2)
 
 
-def _same_cells(query: Pass, support: Pass) -> torch.Tensor:
+def _same_cells(query: BackboneOutput, support: BackboneOutput) -> torch.Tensor:
     """(N,) long: row of `support` in the cell of each row of `query`, both pooled from the same points."""
     order, found = (voxel_key(side.grid_coord, side.view)[0].argsort() for side in (query, support))
     return torch.empty_like(order).index_copy_(0, order, found)

@@ -1,9 +1,10 @@
-"""Sonata-v1m1 and -v1m2: self-distillation of masked and of local views (Wu et al., CVPR 2025; METHOD 4).
+"""Sonata-v1m1 and -v1m2: self-distillation of masked and of local views (Wu et al., CVPR 2025).
 
 For hosts that lack them: arguments, checkpoint keys and losses are those of Pointcept's classes of these names.
 """
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +12,10 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from pointins_ext.branch import match
 from pointins_ext.host import MODELS, Point, build_model, offset2batch
+from pointins_ext.models.passes import BackboneOutput, Passes, up_cast, view_cells
 from pointins_ext.models.prototypes import PrototypeHead
 from pointins_ext.models.sinkhorn import sinkhorn_knopp
 from pointins_ext.models.teacher_student import TeacherStudent, mean_over_ranks
-from pointins_ext.models.views import Pass, up_cast, view_cells
 from pointins_ext.ops import segment_count, segment_mean
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
@@ -104,17 +105,17 @@ class Sonata(TeacherStudent):
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
-    def forward(self, data_dict, return_point=False):
-        if return_point:
-            return dict(point=self._features(data_dict))
+    def training_step(self, data_dict) -> tuple[dict, Passes]:
+        """Losses of a batch, and the passes that they were computed from."""
         self._check_views(data_dict)
         whole = _views(data_dict, "global")
         with torch.no_grad():
             teacher = up_cast(self.teacher.backbone(Point(whole)), self.up_cast_level)
-        similarity, losses = {}, {}
+        similarity, losses, students = {}, {}, []
         for head in self.heads:
             seen = self.masked(whole) if head == "mask_head" else _views(data_dict, "local")
             student = up_cast(self.student.backbone(Point(seen)), self.up_cast_level)
+            students.append(replace(student, local=head == "unmask_head"))
             prediction = self.student[head](student.feat)
             source = self.teacher_head(head)
             if source not in similarity:
@@ -123,19 +124,19 @@ class Sonata(TeacherStudent):
             for name, view in self._target_views(head, student.view).items():
                 losses[name] = self.distil(prediction, student, similarity[source], teacher, view)
         loss = sum(self.loss_weights[name] * value for name, value in losses.items())
-        return dict(loss=loss, **mean_over_ranks(losses))
+        return dict(loss=loss, **mean_over_ranks(losses)), Passes(teacher, tuple(students))
 
     def masked(self, views: dict) -> dict:
         """The same views with `mask` (N,) bool for the backbone's mask token, masked coordinates jittered."""
-        coord, mask = views["coord"].clone(), self.patch_mask(views["coord"], views["batch"])
+        coord, mask = views["coord"].clone(), self.patch_mask(views["coord"], views["batch"], len(views["offset"]))
         if self.mask_jitter is not None:
             # bounded above only, as in Pointcept
             coord[mask] += (torch.randn_like(coord[mask]) * self.mask_jitter).clamp(max=2 * self.mask_jitter)
         return views | dict(coord=coord, mask=mask)
 
-    def patch_mask(self, coord: torch.Tensor, view: torch.Tensor) -> torch.Tensor:
+    def patch_mask(self, coord: torch.Tensor, view: torch.Tensor, num_views: int) -> torch.Tensor:
         """(N,) bool: points in the random share `mask_ratio` of all cubes of `mask_size`."""
-        _, start, patch = sorted_runs(voxel_key(view_cells(coord, view, self.mask_size), view)[0])
+        _, start, patch = sorted_runs(voxel_key(view_cells(coord, view, num_views, self.mask_size), view)[0])
         order = torch.randperm(len(start) - 1, device=coord.device)
         masked = torch.zeros_like(order, dtype=torch.bool)
         masked[order[: int(len(order) * self.mask_ratio)]] = True
@@ -144,9 +145,9 @@ class Sonata(TeacherStudent):
     def distil(
         self,
         prediction: torch.Tensor,
-        student: Pass,
+        student: BackboneOutput,
         similarity: torch.Tensor,
-        teacher: Pass,
+        teacher: BackboneOutput,
         target_view: torch.Tensor,
     ) -> torch.Tensor:
         """Cross entropy with the balanced assignments of the teacher voxels nearest in the scene.
@@ -154,11 +155,11 @@ class Sonata(TeacherStudent):
         prediction (N,K) of the student, similarity (M,K) of the teacher, target_view (N,) teacher view to look in. The
         mean of each student view counts once, that of a view without any match not at all.
         """
-        index = match(student.origin_coord, target_view, teacher.origin_coord, teacher.view, self.match_radius)
+        index = match(student.scene_coord, target_view, teacher.scene_coord, teacher.view, self.match_radius)
         matched = (index >= 0).nonzero().squeeze(1)
         target = sinkhorn_knopp(similarity[index[matched]], self.teacher_temp)
         loss = F.cross_entropy(prediction[matched] / self.student_temp, target, reduction="none")
-        view, num_views = student.view[matched], int(student.view.max()) + 1
+        view, num_views = student.view[matched], student.num_views
         present = (segment_count(view, num_views) > 0).sum()
         return segment_mean(loss, view, num_views).sum() / present.clamp(min=1)
 
@@ -169,7 +170,7 @@ class Sonata(TeacherStudent):
         targets = dict(mask_loss=view, roll_mask_loss=view ^ 1)
         return {name: target for name, target in targets.items() if name in self.loss_weights}
 
-    def _features(self, data_dict) -> Point:
+    def features(self, data_dict) -> Point:
         """The teacher's Point at the loss resolution, with up-cast features."""
         point = self.teacher.backbone(Point(data_dict))
         feat = up_cast(point, self.up_cast_level).feat

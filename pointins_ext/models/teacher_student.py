@@ -12,7 +12,7 @@ class TeacherStudent(PointModel):
 
     `schedules`: name -> (start, base, final, share of the steps spent warming up from start to base); each name is an
     attribute of the model that holds the current value, written to TensorBoard as `params/<name>`. One of them is
-    `momentum`. A pretrainer that PointINS-v1m1 wraps has this interface, plus `num_global_view` and `up_cast_level`.
+    `momentum`. A subclass gives `training_step(data_dict)`: the result that the host sees, and the passes behind it.
     """
 
     num_global_view = 2
@@ -31,6 +31,15 @@ class TeacherStudent(PointModel):
         self.teacher = nn.ModuleDict(make(teacher_custom or {}))
         self.teacher.load_state_dict(self.student.state_dict())
         self.teacher.requires_grad_(False)
+
+    def forward(self, data_dict, return_point=False):
+        if return_point:
+            return dict(point=self.features(data_dict))
+        return self.training_step(data_dict)[0]
+
+    def features(self, data_dict):
+        """The teacher's Point of a batch as its backbone leaves it."""
+        return self.teacher.backbone(data_dict)
 
     def before_train(self):
         # not the scheduler's: with gradient accumulation it counts fewer steps

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from pointins_ext.datasets import drive_generator, drive_layout, drive_lidar, room_layout
 from pointins_ext.datasets.drives import CLASS_NAMES, THINGS, SyntheticDrivesDataset, generate_drive
-from pointins_ext.datasets.room_shapes import bounds, rotation
+from pointins_ext.datasets.synthetic import drive_generator, drive_layout, drive_lidar, room_layout
+from pointins_ext.datasets.synthetic.room_shapes import bounds, rotation
 
 ARRAYS = ("coord", "strength", "segment", "instance")
 SMALL = dict(sensor="sparse16", columns=90)

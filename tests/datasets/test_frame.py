@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointins_ext.datasets.drive_generator import generate_drive
 from pointins_ext.datasets.frame import TURN, check_units, check_up, point_spacing, up_axis
 from pointins_ext.datasets.readers import read_scan
-from pointins_ext.datasets.room_generator import generate_room
 from pointins_ext.datasets.scans import ScanDataset
+from pointins_ext.datasets.synthetic.drive_generator import generate_drive
+from pointins_ext.datasets.synthetic.room_generator import generate_room
 from pointins_ext.datasets.tree import find_scans
 from pointins_ext.errors import ScanWarning, _notices
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from pointins_ext.datasets import room_furniture, room_layout, room_scan, room_shapes
-from pointins_ext.datasets.room_shapes import inside
 from pointins_ext.datasets.rooms import CLASS_NAMES, STUFF, SyntheticRoomsDataset, generate_room, room_centers, touching
+from pointins_ext.datasets.synthetic import room_furniture, room_layout, room_scan, room_shapes
+from pointins_ext.datasets.synthetic.room_shapes import inside
 
 NUM_ROOMS = 8
 VOXEL = 0.04

@@ -111,6 +111,16 @@ def test_bad_files_name_the_file_and_the_cause(tree, text, error, match):
         Config.fromfile(tree("bad.py", text))
 
 
+def test_a_copy_is_a_config_of_its_own(tmp_path):
+    (tmp_path / "a.py").write_text("model = dict(width=1)")
+    cfg = Config.fromfile(str(tmp_path / "a.py"))
+    twin = copy.deepcopy(cfg)
+    twin.model.width = 2
+    assert isinstance(twin, Config) and twin.filename == cfg.filename and cfg.model.width == 1
+    twin.dump(str(tmp_path / "b.py"))
+    assert Config.fromfile(str(tmp_path / "b.py")).model.width == 2
+
+
 def test_dump_copy_and_pickle_reload_equal(tree, tmp_path):
     cfg = Config.fromfile(tmp_path / "child.py", {"seed": 4})
     cfg.dump(tmp_path / "dump.py")

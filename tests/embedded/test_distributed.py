@@ -53,7 +53,7 @@ def test_pointins_on_two_processes_equals_one_on_the_whole_batch(tmp_path):
     finished = run(TORCHRUN, config, tmp_path / "two", [])
     assert finished.returncode == 0, finished.stderr
     found = read_checkpoint(tmp_path / "two" / "model" / "model_last.pth")["state_dict"]
-    for name, parameter in trainer.model.named_parameters():
+    for name, parameter in trainer.model.pretrainer.named_parameters():
         moved = (parameter.detach().cpu() - start[name].cpu()).abs().max()
         assert moved > 0 or ".cpe." in name, name
         assert (found[name] - parameter.detach().cpu()).abs().max() <= 1e-6 + 1e-4 * moved, name

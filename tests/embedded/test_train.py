@@ -6,11 +6,11 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pointins_ext.embedded import comm
 from pointins_ext.embedded.defaults import default_config_parser
 from pointins_ext.embedded.hooks import CheckpointLoader
 from pointins_ext.embedded.logger import get_root_logger
 from pointins_ext.embedded.scheduler import CosineScheduler
+from pointins_ext.engine import comm
 
 SGD = dict(optimizer=dict(type="SGD", lr=0.5, _delete_=True), scheduler=dict(type="ConstantLR", _delete_=True))
 NO_RANDOMNESS = dict(model__dropout=0.0, data__train__noise=0.0)

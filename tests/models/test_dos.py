@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.models.dos import PrototypeHead
+from pointins_ext.models.passes import global_views, up_cast
 from pointins_ext.models.sinkhorn import zipf_sinkhorn
-from pointins_ext.models.views import global_views, up_cast
 from tests.oracles import dos as oracle
 from tests.oracles.sonata import sonata_config
 from tests.oracles.tiny_pointins import GRID, backbone_config, batch, build, dos_config
@@ -48,7 +48,7 @@ def test_student_voxels_are_an_exact_subset_of_teacher_voxels(mask_size):
     position = {key: i for i, key in enumerate(keys(teacher))}
     index = [position[key] for key in keys(student)]
     assert len(position) == len(teacher.view)
-    assert torch.equal(student.origin_coord, teacher.origin_coord[index])
+    assert torch.equal(student.scene_coord, teacher.scene_coord[index])
     assert torch.equal(student.coord, teacher.coord[index])
     assert student.voxel == teacher.voxel == pytest.approx(2 * GRID)
 
@@ -168,7 +168,7 @@ def test_a_step_compares_with_the_same_and_with_the_other_view():
             "student": model.student.semantic_head(student.feat).double().numpy(),
             "teacher": model.teacher.semantic_head(teacher.feat).double().numpy(),
         }
-    distance = torch.cdist(student.origin_coord.double(), teacher.origin_coord.double())
+    distance = torch.cdist(student.scene_coord.double(), teacher.scene_coord.double())
     for name, wanted in (("same_loss", student.view), ("cross_loss", student.view ^ 1)):
         masked = distance.masked_fill(wanted[:, None] != teacher.view, float("inf"))
         nearest, index = masked.min(1)

@@ -18,7 +18,7 @@ from tests.oracles.tiny_pointins import (
 
 
 def local_config(num_local=4):
-    return dict(type="LocalViews-v1m1", backbone=backbone_config(), num_local_view=num_local)
+    return dict(type="LocalViews-v1m1", backbone=backbone_config(), head_in_channels=32, num_local_view=num_local)
 
 
 def with_regularisers(model):
@@ -41,16 +41,20 @@ def test_state_dict_is_the_pretrainers_plus_the_offset_heads():
     head = model.teacher.offset_head.state_dict()
     added = {f"{side}.offset_head.{key}" for side in ("student", "teacher") for key in head}
     assert set(model.state_dict()) == plain | added and len(added) == 12
-    assert {name for name, _ in model.named_parameters()} == set(model.state_dict())
-    assert [name for name, _ in model.named_children()] == ["student", "teacher"]
+    assert {name.removeprefix("pretrainer.") for name, _ in model.named_parameters()} == set(model.state_dict())
+    assert [name for name, _ in model.named_children()] == ["pretrainer"]
+    # in a wrapper as DistributedDataParallel, too
+    wrapped = torch.nn.ModuleDict(dict(module=model))
+    assert set(wrapped.state_dict()) == {f"module.{key}" for key in model.state_dict()}
+    assert not any(wrapped.load_state_dict(wrapped.state_dict()))
 
 
-def test_model_and_pretrainer_hold_the_same_objects():
+def test_copies_are_whole_and_apart():
     model = build(pointins_config())
     copies = [model, copy.deepcopy(model), pickle.loads(pickle.dumps(model)), copy.deepcopy(model).to(torch.float64)]
     for twin in copies:
         assert twin.student is twin.pretrainer.student and twin.teacher is twin.pretrainer.teacher
-        assert "offset_head" in twin.pretrainer.student and twin._modules is twin.pretrainer._modules
+        assert "offset_head" in twin.pretrainer.student and set(twin.state_dict()) == set(model.state_dict())
     first, second = (next(twin.student.parameters()) for twin in copies[:2])
     assert first is not second and torch.equal(first, second)
     assert next(copies[3].pretrainer.student.parameters()).dtype == torch.float64
@@ -127,7 +131,7 @@ def test_during_warm_up_the_loss_is_the_pretrainers():
     }
     expected["loss"].backward()
     result["loss"].backward()
-    gradients = dict(model.named_parameters())
+    gradients = dict(model.pretrainer.named_parameters())
     for name, parameter in plain.named_parameters():
         if parameter.grad is not None:
             assert torch.equal(parameter.grad, gradients[name].grad)
@@ -256,22 +260,41 @@ def test_full_scr_targets_are_shared_centroids():
 def test_local_views_learn_from_the_principal_view_of_their_own_scene(num_local):
     model = build(pointins_config(local_config(num_local)))
     groups = []
-    original = model._matched_targets
-    model._matched_targets = lambda field, views: (
-        groups.extend((field.view, group) for group in views),
-        original(field, views),
-    )[1]
+    original = model._teacher_views
+
+    def watched(student, passes):
+        views = original(student, passes)
+        groups.extend((student.view, group) for group in views)
+        return views
+
+    model._teacher_views = watched
     result = model(batch(num_local=num_local))
     result["loss"].backward()
     (view, same), (_, cross), *local = groups
     assert torch.equal(same, view) and torch.equal(cross, view ^ 1)
     for view, group in local:
         assert torch.equal(group // 2, view // num_local)  # never another scene
-        assert num_local == 2 or torch.equal(group % 2, torch.zeros_like(group))
+        assert torch.equal(group % 2, torch.zeros_like(group))
     assert result["offset_matched"] > 0.5 and result["offset_loss"] > 0
 
 
-def test_width_of_the_head_is_read_off_the_pretrainer():
+def test_views_of_a_scene_share_it_also_where_the_last_ones_are_empty():
+    model, seen = build(pointins_config(local_config(4))), []
+    original = model._scene_field
+    model._scene_field = lambda views, *args: seen.append((views, original(views, *args))) or seen[-1][1]
+    data = batch(num_scenes=2, num_local=4)
+    own = torch.arange(8).repeat_interleave(data["local_offset"].diff(prepend=torch.zeros(1, dtype=torch.long)))
+    kept = own < 7  # the last local view of the second scene has lost its points
+    data |= {key: data[key][kept] for key in ("local_coord", "local_origin_coord", "local_feat")}
+    data["local_offset"][7] = data["local_offset"][6]
+    model(data)
+    (teacher, field), (student, _), (local, local_field) = seen
+    assert (teacher.num_views, student.num_views, local.num_views) == (4, 4, 8)
+    assert torch.equal(field.scene, teacher.view // 2) and torch.equal(local_field.scene, local.view // 4)
+    assert int(local.view.max()) == 6 and int(local_field.scene.max()) == 1
+
+
+def test_width_of_the_head_is_the_pretrainers():
     for pretrainer in (dos_config(), local_config()):
         assert build(pointins_config(pretrainer)).student.offset_head.mlp[0].in_features == 32
     given = pointins_config(offset_head=dict(in_channels=32, hidden_channels=4))

@@ -13,8 +13,17 @@ from pointins_ext.branch import (
     SpatialClusteringRegularization,
     StageFeatures,
 )
-from pointins_ext.models.views import Pass
-from tests.oracles.tiny_pointins import GRID, VIEW_MAPS, about_z, batch, build, pointins_config, scene_points
+from pointins_ext.models.passes import BackboneOutput, Passes
+from tests.oracles.tiny_pointins import (
+    GRID,
+    VIEW_MAPS,
+    about_z,
+    backbone_config,
+    batch,
+    build,
+    pointins_config,
+    scene_points,
+)
 
 
 def with_regularisers(model):
@@ -39,7 +48,7 @@ def scene_pass(view_map, share=1.0, other=None):
     view = torch.arange(2).repeat_interleave(len(points))
     coord = torch.cat([points @ m.T + 0.7 for m in maps])
     offset = torch.cat([-share * points @ m.T for m in maps])
-    return Pass(StageFeatures(offset), coord, origin, (origin / GRID).long(), view, 2 * GRID)
+    return BackboneOutput(StageFeatures(offset), coord, origin, (origin / GRID).long(), view, 2, 2 * GRID)
 
 
 class ReadOff(nn.Module):
@@ -65,7 +74,7 @@ def test_the_frame_of_a_view_does_not_matter(view_map):
     def run(first_map):
         scr.generator = torch.Generator().manual_seed(0)
         teacher, student = scene_pass(first_map, other=about_z(12)), scene_pass(first_map, 0.5, other=about_z(80))
-        loss, matched = model.offset_loss(teacher, [student])
+        loss, matched = model.offset_loss(Passes(teacher, (student,)))
         return loss, matched, model.teacher_field, model.target_field
 
     plain, turned = run(about_z(0)), run(view_map)
@@ -79,9 +88,11 @@ def test_the_frame_of_a_view_does_not_matter(view_map):
 
 def test_a_perfect_student_has_no_loss_in_any_frame():
     model = oracle_heads(build(pointins_config()))
-    loss, matched = model.offset_loss(scene_pass(about_z(0)), [scene_pass(about_z(120, 0.9), other=about_z(9))])
+    loss, matched = model.offset_loss(
+        Passes(scene_pass(about_z(0)), (scene_pass(about_z(120, 0.9), other=about_z(9)),))
+    )
     assert loss.item() == pytest.approx(0.0, abs=2e-4) and matched == 1.0
-    loss, _ = model.offset_loss(scene_pass(about_z(0)), [scene_pass(about_z(120), share=0.5)])
+    loss, _ = model.offset_loss(Passes(scene_pass(about_z(0)), (scene_pass(about_z(120), share=0.5),)))
     points = SCATTERED
     assert loss.item() == pytest.approx(0.5 * points.abs().sum(1).mean().item(), rel=1e-3)
 
@@ -91,37 +102,43 @@ def test_targets_are_found_by_scene_position_within_a_voxel():
     teacher = scene_pass(about_z(0))
     shifted = SCATTERED + torch.tensor([0.02, 0.0, 0.0])
     student = scene_pass(about_z(0))
-    student = replace(student, origin_coord=torch.cat([shifted, shifted + 10]), voxel=0.1)
-    model.teacher_field = model._scene_field(teacher, model.teacher.offset_head)
+    student = replace(student, scene_coord=torch.cat([shifted, shifted + 10]), voxel=0.1)
+    passes = Passes(teacher, (student,))
+    model.teacher_field = model._scene_field(teacher, model.teacher.offset_head, passes)
     model.target_field = model.teacher_field
-    field = model._scene_field(student, model.student.offset_head)
-    (target,), (valid,) = model._matched_targets(field, student.view[None])
+    field = model._scene_field(student, model.student.offset_head, passes)
+    (target, _), (valid, _) = model._targets_of(student, field, passes)
     assert valid[:300].all() and not valid[300:].any()
     # the target is the centre that the teacher's voxel points at, seen from the student's own place
     torch.testing.assert_close(target[:300], -shifted, atol=1e-4, rtol=1e-4)
     model.match_radius = 0.001
-    assert model._matched_targets(field, student.view[None])[1].sum() < 30
+    assert model._targets_of(student, field, passes)[1].sum() < 60
 
 
-@pytest.mark.parametrize("bend, warns", [(0.0, False), (0.4, True)])
-def test_a_nonlinear_augmentation_is_named_once(monkeypatch, bend, warns):
+@pytest.mark.parametrize("warmup", [0, 10])
+@pytest.mark.parametrize("bent", [None, "global", "local"])
+def test_a_nonlinear_augmentation_is_named_once_and_at_the_first_step(monkeypatch, bent, warmup):
     warnings = []
     logger = SimpleNamespace(warning=warnings.append)
     monkeypatch.setattr("pointins_ext.models.pointins.get_root_logger", lambda: logger)
-    data = batch()
-    data["global_coord"] = data["global_coord"] + bend * torch.sin(3 * data["global_coord"].roll(1, 1))
-    model = build(pointins_config())
+    data = batch(num_local=2)
+    if bent:
+        coord = data[f"{bent}_coord"]
+        data[f"{bent}_coord"] = coord + 0.4 * torch.sin(3 * coord.roll(1, 1))
+    local_views = dict(type="LocalViews-v1m1", backbone=backbone_config(), head_in_channels=32, num_local_view=2)
+    model = build(pointins_config(local_views, offset_warmup_steps=warmup))
     model(data)
+    assert len(warnings) == bool(bent)
     model(data)
-    assert len(warnings) == warns
-    assert not warns or "ElasticDistortion" in warnings[0] and "global_transform" in warnings[0]
+    assert len(warnings) == bool(bent)
+    assert not bent or "ElasticDistortion" in warnings[0] and f"{bent}_transform" in warnings[0]
 
 
 def test_student_regularisers_change_values_and_pass_gradients_straight():
     views = scene_pass(about_z(0))
     model = oracle_heads(build(pointins_config()))
     leaf = views.feat.clone().requires_grad_()
-    field = model._scene_field(replace_feat(views, leaf), model.student.offset_head)
+    field = model._scene_field(replace_feat(views, leaf), model.student.offset_head, Passes(views, (views,)))
     model.add_regulariser(OffsetDistributionRegularization("indoor"), side="student")
     prediction = model._regularised(field)
     expected = OffsetDistributionRegularization("indoor")(field.offset, field.view)

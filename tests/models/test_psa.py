@@ -16,8 +16,8 @@ from pointins_ext.branch import (
     match,
 )
 from pointins_ext.models.boxes import MIN_SIZE, box_targets
+from pointins_ext.models.passes import up_cast
 from pointins_ext.models.psa import Segments
-from pointins_ext.models.views import up_cast
 from tests.oracles.tiny_pointins import GRID, VIEW_MAPS, about_z, backbone_config, batch, build, pointins_config
 
 ANCHOR = (3.9, 1.6, 1.56)
@@ -165,7 +165,7 @@ def test_a_step_contrasts_pooled_features_and_fills_the_queue_afterwards(contras
     def slow_segments(views, head):
         rows = {}
         # two points of a voxel are equally near to their mean: which is taken is up to `match`
-        nearest = match(views.origin_coord, views.view, data["global_origin_coord"], offset_view(data), 1.0)
+        nearest = match(views.scene_coord, views.view, data["global_origin_coord"], offset_view(data), 1.0)
         for feat, point, view in zip(views.feat, nearest, views.view.tolist(), strict=True):
             cluster = int(data["global_cluster"][point]) if contrast == "segment" else 0
             if cluster >= 0:
@@ -190,7 +190,7 @@ def test_the_order_of_a_networks_voxels_is_irrelevant(monkeypatch):
     def shuffled(point, levels):
         views = up_cast(point, levels)
         order = torch.randperm(len(views.view))
-        rows = ("coord", "origin_coord", "grid_coord", "view")
+        rows = ("coord", "scene_coord", "grid_coord", "view")
         features = StageFeatures(views.feat[order])
         return replace(views, features=features, **{name: getattr(views, name)[order] for name in rows})
 
@@ -277,9 +277,9 @@ def test_box_targets_of_a_step_decode_to_the_scenes_boxes(monkeypatch):
 
     monkeypatch.setattr("pointins_ext.models.psa.F.smooth_l1_loss", spy)
     result, teacher, student = record(model, data)
-    distance = torch.cdist(student.origin_coord.double(), teacher.origin_coord.double())
+    distance = torch.cdist(student.scene_coord.double(), teacher.scene_coord.double())
     distance[student.view[:, None] ^ 1 != teacher.view] = float("inf")
-    point = match(student.origin_coord, student.view, data["global_origin_coord"], offset_view(data), 1.0)
+    point = match(student.scene_coord, student.view, data["global_origin_coord"], offset_view(data), 1.0)
     rows = ((distance.amin(1) <= teacher.voxel) & (data["global_cluster"][point] >= 0)).nonzero().squeeze(1)
     assert len(rows) == len(seen["target"]) > 50
     for view, to_view in enumerate(VIEW_MAPS):
@@ -410,7 +410,6 @@ def test_pointins_takes_a_step_around_psa():
     optimizer.step()
     model.after_step()
     assert not all(torch.equal(p, q) for p, q in zip(teacher, model.teacher.parameters(), strict=True))
-    assert model.queue is model.pretrainer.queue
     own = {name for name in model.state_dict() if "offset_head" not in name}
     assert own == set(build(psa_config()).state_dict()) and "queue" in own and "anchor" not in own
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pointins_ext.branch import StageFeatures
 from pointins_ext.host import MODELS, NAME, Point
+from pointins_ext.models.passes import BackboneOutput, up_cast
 from pointins_ext.models.sinkhorn import sinkhorn_knopp
 from pointins_ext.models.sonata import Sonata, SonataSharedHead
-from pointins_ext.models.views import Pass, up_cast
 from tests.oracles import sonata as oracle
 from tests.oracles.sonata import scattered, sonata_config
 from tests.oracles.tiny_pointins import (
@@ -42,7 +42,9 @@ def shared():
 
 def views(coord, view):
     """A pass of which only places matter."""
-    return Pass(StageFeatures(torch.zeros(len(coord), 0)), coord, coord, coord.long(), view, GRID)
+    return BackboneOutput(
+        StageFeatures(torch.zeros(len(coord), 0)), coord, coord, coord.long(), view, int(view.max()) + 1, GRID
+    )
 
 
 def cosines(num_points, num_prototypes=12, seed=0):
@@ -63,7 +65,7 @@ def test_masks_are_whole_patches_in_the_asked_share(shared, seed, ratio, mask_si
     coord = 3 * torch.rand(num_points, 3, generator=torch.Generator().manual_seed(seed)) - 7
     view = torch.arange(num_points) % 2
     shared.mask_ratio, shared.mask_size = ratio, mask_size
-    mask = shared.patch_mask(coord, view)
+    mask = shared.patch_mask(coord, view, 2)
     seen = {}
     for v in (0, 1):
         corner = coord[view == v].amin(0)
@@ -77,13 +79,15 @@ def test_masks_are_whole_patches_in_the_asked_share(shared, seed, ratio, mask_si
 def test_masked_points_alone_are_jittered(shared):
     coord, view = torch.rand(4000, 3), torch.arange(4000) % 2
     shared.mask_ratio, shared.mask_size, before = 0.5, 0.2, coord.clone()
-    masked = shared.masked(dict(coord=coord, batch=view))
+    masked = shared.masked(dict(coord=coord, batch=view, offset=torch.tensor([2000, 4000])))
     moved = masked["coord"] - coord
     assert torch.equal(coord, before) and torch.equal(masked["batch"], view)
     assert torch.equal(moved.ne(0).any(1), masked["mask"]) and 0.3 < masked["mask"].float().mean() < 0.7
     noise = moved[masked["mask"]]
     assert noise.std() == pytest.approx(0.01, rel=0.1) and noise.max() <= 0.02 + 1e-6
-    still = build(sonata_config(mask_jitter=None)).masked(dict(coord=coord, batch=view))
+    still = build(sonata_config(mask_jitter=None)).masked(
+        dict(coord=coord, batch=view, offset=torch.tensor([2000, 4000]))
+    )
     assert torch.equal(still["coord"], coord)
 
 
@@ -128,7 +132,7 @@ def test_a_perfect_student_has_the_entropy_of_the_assignments_and_no_gradient(sh
     prediction = (shared.student_temp * target.log()).requires_grad_()
     place = views(torch.rand(30, 3), torch.arange(30) // 15)
     order = torch.randperm(30)
-    shuffled = replace(place, origin_coord=place.origin_coord[order], view=place.view[order])
+    shuffled = replace(place, scene_coord=place.scene_coord[order], view=place.view[order])
     loss = shared.distil(prediction, place, similarity[order], shuffled, place.view)
     loss.backward()
     assert loss.item() == pytest.approx(float(torch.special.entr(target).sum(1).mean()), rel=1e-4)
@@ -139,10 +143,10 @@ def test_a_perfect_student_has_the_entropy_of_the_assignments_and_no_gradient(sh
 def test_matches_are_nearer_than_the_radius():
     model = build(sonata_config(match_max_r=0.25))
     place = views(torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]), torch.tensor([0, 1]))
-    other = replace(place, origin_coord=place.origin_coord + torch.tensor([0.25, 0.0, 0.0]))
+    other = replace(place, scene_coord=place.scene_coord + torch.tensor([0.25, 0.0, 0.0]))
     prediction = torch.zeros(2, 12)
     assert model.distil(prediction, place, cosines(2), other, place.view) == 0
-    nearer = replace(place, origin_coord=place.origin_coord + torch.tensor([0.2499, 0.0, 0.0]))
+    nearer = replace(place, scene_coord=place.scene_coord + torch.tensor([0.2499, 0.0, 0.0]))
     assert float(model.distil(prediction, place, cosines(2), nearer, place.view)) == pytest.approx(np.log(12))
 
 
@@ -151,9 +155,9 @@ def test_a_view_without_a_match_does_not_count(shared, lost):
     place = views(torch.rand(30, 3), torch.arange(30) % 3)
     prediction, similarity = cosines(30, seed=1), cosines(30)
     kept = place.view != lost
-    far = replace(place, origin_coord=place.origin_coord + 9 * ~kept[:, None])
+    far = replace(place, scene_coord=place.scene_coord + 9 * ~kept[:, None])
     loss = shared.distil(prediction, far, similarity, place, place.view)
-    few = replace(place, origin_coord=place.origin_coord[kept], view=place.view[kept])
+    few = replace(place, scene_coord=place.scene_coord[kept], view=place.view[kept])
     expected = shared.distil(prediction[kept], few, similarity, place, few.view)
     torch.testing.assert_close(loss, expected)
     assert loss > 0
@@ -195,7 +199,7 @@ def test_a_step_compares_with_the_right_views_and_heads(kind):
         source = model.teacher[head if kind == "Sonata-v1m1" else "mask_head"]
         with torch.no_grad():
             arrays = [x.double().numpy() for x in (model.student[head](student.feat), source(teacher.feat))]
-        distance = torch.cdist(student.origin_coord.double(), teacher.origin_coord.double())
+        distance = torch.cdist(student.scene_coord.double(), teacher.scene_coord.double())
         distance = distance.masked_fill(wanted[:, None] != teacher.view, float("inf"))
         nearest = torch.where(distance.amin(1) < 0.15, distance.argmin(1), -1).numpy()
         expected = oracle.view_loss(*arrays, nearest, student.view, model.teacher_temp, model.student_temp)
@@ -253,7 +257,7 @@ def test_features_on_request():
     view = {key: data[f"global_{key}"] for key in ("coord", "origin_coord", "feat", "offset")} | dict(grid_size=GRID)
     point = model(view, return_point=True)["point"]
     expected = up_cast(model.teacher.backbone(Point(view)), 1)
-    assert torch.equal(point.feat, expected.feat) and torch.equal(point.origin_coord, expected.origin_coord)
+    assert torch.equal(point.feat, expected.feat) and torch.equal(point.origin_coord, expected.scene_coord)
 
 
 def test_golden_number():
@@ -336,11 +340,13 @@ def test_two_ranks_equal_one_on_both_scenes(tmp_path):
 def test_pointins_around_sonata_makes_steps_on_local_views(kind):
     pretrainer = sonata_config(type=kind, backbone=backbone_config(mask_token=True), head_in_channels=32)
     model = build(pointins_config(pretrainer))
-    students, original = [], model._target_views
-    model._target_views = lambda views, count: (
-        students.append((views.view, original(views, count))),
-        students[-1][1],
-    )[1]
+    students, original = [], model._teacher_views
+
+    def watched(student, passes):
+        students.append((student.view, original(student, passes)))
+        return students[-1][1]
+
+    model._teacher_views = watched
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
     data, losses = batch(num_local=3), []
     for _ in range(3):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from pointins_ext.embedded.launch import leave_group
+from pointins_ext.engine.launch import leave_group
 from pointins_ext.host import MODELS
 from pointins_ext.models.sinkhorn import sinkhorn_knopp
 from tests.oracles.pooling_backbone import PoolingBackbone

@@ -127,11 +127,11 @@ class _Head(nn.Module):
 class LocalViews(PointModel):
     """Calls its networks as Sonata does: teacher on global views, student on global, then on local views."""
 
-    def __init__(self, backbone, num_local_view=4, num_global_view=2, up_cast_level=1):
+    def __init__(self, backbone, head_in_channels, num_local_view=4, num_global_view=2, up_cast_level=1):
         super().__init__()
         self.num_global_view, self.num_local_view, self.up_cast_level = num_global_view, num_local_view, up_cast_level
         self.student, self.teacher = (
-            nn.ModuleDict(dict(backbone=build_model(backbone), mask_head=_Head(32))) for _ in range(2)
+            nn.ModuleDict(dict(backbone=build_model(backbone), mask_head=_Head(head_in_channels))) for _ in range(2)
         )
         self.teacher.load_state_dict(self.student.state_dict())
         self.teacher.requires_grad_(False)

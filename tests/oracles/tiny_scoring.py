@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
-from pointins_ext.embedded.launch import leave_group
+from pointins_ext.engine.launch import leave_group
 from pointins_ext.evaluation import InstanceAveragePrecision, PanopticQuality
 from pointins_ext.evaluation.semantic import SemanticSegmentation
 from pointins_ext.host import DATASETS, HOOKS, MODELS, Config, comm, point_collate_fn

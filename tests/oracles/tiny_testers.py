@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from pointins_ext.embedded.launch import leave_group
+from pointins_ext.engine.launch import leave_group
 from pointins_ext.evaluation import results
 from pointins_ext.host import DATASETS, MODELS, TESTERS, Config, build_model
 from tests.oracles.tiny_scoring import DATA, EVALUATORS, NUM_CLASSES, ReadsFeatures, Scenes

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from pointins_ext.evaluation import results
-from pointins_ext.host import comm
+from pointins_ext.engine import comm
+from pointins_ext.engine.step import to_device
 
 
 @dataclass
@@ -99,11 +99,6 @@ def joined(tally) -> Score:
     return comm.all_gather(score)[0]
 
 
-def to_device(batch, device):
-    """The tensors of a batch on `device`, everything else as it is."""
-    return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
-
-
 @contextmanager
 def evaluation_mode(model):
     """The model in evaluation mode; afterwards in that which it had."""
@@ -129,25 +124,3 @@ def own_randomness(seed=0):
         finally:
             random.setstate(python)
             np.random.set_state(arrays)
-
-
-def class_names(data):
-    """Names of the classes of `cfg.data`. ValueError unless there is one, and another, for each."""
-    names = list(data.get("names") or [f"class_{i}" for i in range(data.num_classes)])
-    if len(names) != data.num_classes or len(set(names)) < len(names):
-        raise ValueError(
-            f"data.names holds {len(names)} names, {len(set(names))} of them distinct; expected one for each of the "
-            f"data.num_classes = {data.num_classes} classes"
-        )
-    return names
-
-
-def report(logger, headline, task, score, names):
-    """Log the table and what a reader has to know of it."""
-    if score.overlooked:
-        classes = ", ".join(names[i] for i in sorted(score.overlooked))
-        logger.warning(f"classes that have instances are not scored as instances, as the config says: {classes}")
-    losses = "".join(f", {name} {value:.4f}" for name, value in score.losses.items())
-    logger.info(
-        f"{headline}, {score.scenes} scenes{losses}, percent:\n{results.render(score.result, names, task.ignored)}"
-    )

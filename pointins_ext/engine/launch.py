@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from pointins_ext.embedded import comm
+from pointins_ext.engine import comm
 
 TIMEOUT = timedelta(minutes=60)
 

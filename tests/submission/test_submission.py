@@ -17,9 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointins_ext.embedded import label_maps
-from pointins_ext.evaluation import panoptic_quality, results, submission
-from pointins_ext.evaluation.submission import KITTI_LABELS, NUSCENES_LABELS, SCANNET200_LABELS, SCANNET_LABELS
+from pointins_ext.evaluation import panoptic_quality, results
 from pointins_ext.host import TESTERS, Config, build_dataset, build_model
+from pointins_ext.submission import formats
+from pointins_ext.submission import write as submission
+from pointins_ext.submission.formats import KITTI_LABELS, NUSCENES_LABELS, SCANNET200_LABELS, SCANNET_LABELS
 from tests.oracles import tiny_datasets as tiny
 from tests.test_downstream_configs import FOLDER, load
 
@@ -125,7 +127,7 @@ def test_packed_labels_keep_classes_and_objects(points, kind):
     segment, instance = np.array(points).T
     if kind == "kitti":
         things = range(8)
-        ((path, content),) = submission.SemanticKITTI("panoptic", "val").files(
+        ((path, content),) = formats.SemanticKITTI("panoptic", "val").files(
             "08_000123", dict(segment=segment, instance=instance)
         )
         assert path == "sequences/08/predictions/000123.label" and len(content) == 4 * len(segment)
@@ -134,7 +136,7 @@ def test_packed_labels_keep_classes_and_objects(points, kind):
         found = table[label]
     else:
         things = range(10)
-        ((path, content),) = submission.NuScenes("panoptic", "test").files(
+        ((path, content),) = formats.NuScenes("panoptic", "test").files(
             "ca9a", dict(segment=segment, instance=instance)
         )
         assert path == "panoptic/test/ca9a_panoptic.npz"

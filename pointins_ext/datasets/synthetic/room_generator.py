@@ -3,9 +3,16 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .room_furniture import MOST_PER_ROOM
-from .room_layout import furnish
-from .room_scan import buried, camera_positions, paint, sample_pieces, sample_shell, visible
+from pointins_ext.datasets.synthetic.room_furniture import MOST_PER_ROOM
+from pointins_ext.datasets.synthetic.room_layout import furnish
+from pointins_ext.datasets.synthetic.room_scan import (
+    buried,
+    camera_positions,
+    paint,
+    sample_pieces,
+    sample_shell,
+    visible,
+)
 
 CLASS_NAMES = ("floor", "wall", "chair", "table", "cabinet", "sofa", "lamp", "bin")
 STUFF = (0, 1)

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .beams import LAYOUTS, BeamLayout
-from .room_shapes import footprint, rotation
+from pointins_ext.datasets.beams import LAYOUTS, BeamLayout
+from pointins_ext.datasets.synthetic.room_shapes import footprint, rotation
 
 # nuScenes drives with the HDL-32E, Argoverse 2 with VLP-32Cs, SemanticKITTI with the HDL-64E.
 SENSORS = {

@@ -6,7 +6,7 @@ on the z axis, front towards +x. Lengths are metres.
 
 import numpy as np
 
-from .room_shapes import Part, box, frustum
+from pointins_ext.datasets.synthetic.room_shapes import Part, box, frustum
 
 
 def spheroid(center, diameter, height):

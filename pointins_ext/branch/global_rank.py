@@ -9,7 +9,7 @@ BINS = 4096
 
 
 @torch.no_grad()
-def pooled_level(value: torch.Tensor, low: float, high: float) -> torch.Tensor:
+def global_rank(value: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """Share (N,) of all points of all processes that lie below each `value` (N,), half its own bin's weight included.
 
     A histogram of `BINS` equal bins over `low`..`high` is summed over the processes (16 kB, one all-reduce), so levels

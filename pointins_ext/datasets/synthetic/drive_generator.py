@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .drive_layout import LANE, street
-from .drive_lidar import ALBEDO, ROUGH, SENSORS, cast, draw_pose, measure, rays
+from pointins_ext.datasets.synthetic.drive_layout import LANE, street
+from pointins_ext.datasets.synthetic.drive_lidar import ALBEDO, ROUGH, SENSORS, cast, draw_pose, measure, rays
 
 CLASS_NAMES = tuple(ALBEDO)  # road, sidewalk, terrain, building, pole, vegetation, car, truck, person, two-wheeler
 STUFF = (0, 1, 2, 3, 4, 5)

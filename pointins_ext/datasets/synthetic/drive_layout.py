@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .drive_objects import VARIANTS, block
-from .room_shapes import Part, bounds, moved
+from pointins_ext.datasets.synthetic.drive_objects import VARIANTS, block
+from pointins_ext.datasets.synthetic.room_shapes import Part, bounds, moved
 
 LANE = 3.3
 EGO = 7.0  # metres before and behind the sensor without another vehicle in its lane

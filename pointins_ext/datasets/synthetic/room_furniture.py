@@ -6,7 +6,7 @@ on the z axis, front towards +y (the back of a chair, cabinet or sofa lies at -y
 
 import numpy as np
 
-from .room_shapes import box, frustum, sphere
+from pointins_ext.datasets.synthetic.room_shapes import box, frustum, sphere
 
 
 def legs(length, width, height, thick=0.045):

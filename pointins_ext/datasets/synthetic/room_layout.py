@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .room_furniture import MOST_PER_ROOM, STACKABLE, SUPPORTS, VARIANTS, WALL_PIECES
-from .room_shapes import footprint, footprint_normals, moved, rotation
+from pointins_ext.datasets.synthetic.room_furniture import MOST_PER_ROOM, STACKABLE, SUPPORTS, VARIANTS, WALL_PIECES
+from pointins_ext.datasets.synthetic.room_shapes import footprint, footprint_normals, moved, rotation
 
 CLEARANCE = 0.06  # metres between pieces that are not meant to touch
 WALL_MARGIN = 0.03

@@ -2,7 +2,7 @@
 
 import torch
 
-from pointins_ext.embedded import comm
+from pointins_ext.engine import comm
 
 AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
 
@@ -19,11 +19,7 @@ class TrainingStep:
     skipped = 0
 
     def run_step(self):
-        batch = {
-            key: value.to(self.device, non_blocking=True) if torch.is_tensor(value) else value
-            for key, value in self.comm_info["input_dict"].items()
-        }
-        self.comm_info["input_dict"] = batch
+        batch = self.comm_info["input_dict"] = to_device(self.comm_info["input_dict"], self.device)
         if self.accumulated == 0:
             self.optimizer.zero_grad()
         amp = self.amp_dtype is not None
@@ -100,6 +96,11 @@ class TrainingStep:
         self.scaler.update()
         if self.scaler.get_scale() >= scale:
             self.scheduler.step()
+
+
+def to_device(batch, device):
+    """The tensors of a batch on `device`, everything else as it is."""
+    return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
 
 
 def amp_dtype(cfg, device, logger):

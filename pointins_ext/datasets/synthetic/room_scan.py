@@ -4,7 +4,7 @@ import colorsys
 
 import numpy as np
 
-from .room_shapes import bounds, inside, sample_surface
+from pointins_ext.datasets.synthetic.room_shapes import bounds, inside, sample_surface
 
 PIXEL = 0.013  # radians; about one pixel per sample at 2 m
 SLACK = 0.02  # metres that a point may lie behind the nearest one of its pixel

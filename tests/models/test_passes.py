@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pointins_ext.host import Point
-from pointins_ext.models.views import up_cast
+from pointins_ext.models.passes import up_cast
 
 
 def chain():
@@ -45,7 +45,7 @@ def test_levels_are_concatenated_finest_first():
     assert two.feat[:, 1:3].tolist() == [[20.0, 21.0], [10.0, 11.0], [10.0, 11.0], [20.0, 21.0]]
     assert two.feat[:, 0].tolist() == [1.0, 2.0, 3.0, 4.0] and two.features.channels == (1, 2, 1)
     assert [round(views.voxel, 4) for views in (zero, one, two)] == [0.16, 0.08, 0.04]
-    assert two.origin_coord.dtype == torch.float32 and torch.equal(one.coord, point.pooling_parent.coord)
+    assert two.scene_coord.dtype == torch.float32 and torch.equal(one.coord, point.pooling_parent.coord)
 
 
 def test_the_chain_survives_and_later_changes_do_not_reach_the_pass():

@@ -1,0 +1,1 @@
+"""What both hosts share of running a job."""
