@@ -4,6 +4,7 @@ import os
 
 import torch
 
+from pointins_ext.checkpoint import require_checkpoint
 from pointins_ext.embedded.defaults import check_shares
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
@@ -33,8 +34,8 @@ def check_request(cfg, args):
     """What can be told before anything is written. ValueError or FileNotFoundError for what cannot be trained."""
     processes = int(os.environ.get("WORLD_SIZE", max(args.num_gpus, 1) * args.num_machines))
     check_shares(cfg, processes)
-    if cfg.get("weight") and not cfg.get("resume") and not os.path.isfile(cfg.weight):
-        raise FileNotFoundError(f"checkpoint {cfg.weight} not found; give a file to start from (-w), or none")
+    if cfg.get("weight"):
+        require_checkpoint(cfg.weight)
 
 
 def start(task, cfg, args):

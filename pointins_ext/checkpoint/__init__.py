@@ -4,7 +4,7 @@ Knows no host: the hooks of both hosts, inference and the tools import it.
 """
 
 from pointins_ext.checkpoint.dumped import read_dumped_config
-from pointins_ext.checkpoint.files import read_checkpoint, save_checkpoint
+from pointins_ext.checkpoint.files import read_checkpoint, require_checkpoint, save_checkpoint
 from pointins_ext.checkpoint.loading import WeightLoading, probed_network, restore
 from pointins_ext.checkpoint.names import load_weight, match_weight, rename
 
@@ -16,6 +16,7 @@ __all__ = [
     "read_checkpoint",
     "read_dumped_config",
     "rename",
+    "require_checkpoint",
     "restore",
     "save_checkpoint",
 ]

@@ -51,16 +51,21 @@ def save_checkpoint(state, path):
         raise OSError(reason.errno, advice, os.fspath(path)) from error
 
 
-def read_checkpoint(path):
-    """Dict of a checkpoint file on the CPU; a file of bare tensors becomes {"state_dict": tensors}.
-
-    FileNotFoundError, or ValueError for a file that is truncated, holds other things than data, or has no weights.
-    """
+def require_checkpoint(path):
+    """FileNotFoundError where no file is at `path`."""
     if not os.path.isfile(path):
         state = "is a folder" if os.path.isdir(path) else "not found"
         raise FileNotFoundError(
             f"checkpoint {path} {state}; expected a file such as exp/.../model/model_last.pth (in a config: or None)"
         )
+
+
+def read_checkpoint(path):
+    """Dict of a checkpoint file on the CPU; a file of bare tensors becomes {"state_dict": tensors}.
+
+    FileNotFoundError, or ValueError for a file that is truncated, holds other things than data, or has no weights.
+    """
+    require_checkpoint(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
