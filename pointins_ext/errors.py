@@ -11,7 +11,19 @@ from collections import Counter
 
 from torch.multiprocessing import ProcessExitedException
 
-USER_ERRORS = (ValueError, KeyError, FileNotFoundError, ImportError, FloatingPointError)
+
+class UserError(ValueError):
+    """Something that a user can repair, said in one line: what was found where, what was expected, and the fix."""
+
+
+class UserKeyError(UserError, KeyError):
+    """A UserError about a key that is missing or unknown."""
+
+    __str__ = UserError.__str__  # a KeyError would quote its message
+
+
+# a ValueError or KeyError of any other kind is a bug, of ours or of a library, and keeps its traceback
+USER_ERRORS = (UserError, FileNotFoundError, ImportError, FloatingPointError)
 # of other errors of the system: places that cannot be written to, and disks that are full
 USER_ERRNO = {getattr(errno, name) for name in "EACCES EPERM EROFS ENOTDIR EISDIR EEXIST ENOSPC EDQUOT EFBIG".split()}
 
@@ -66,10 +78,12 @@ def exit_on_user_error(function, *args):
 
 
 def one_line(error):
-    """Message of an error; from a data worker, whose message is a traceback, its last line."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    return lines[-1] if lines[0].startswith("Caught ") else " ".join(lines)
+    """Message of an error; from a data worker, whose message is a traceback, what its last line says of the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if lines[0].startswith("Caught "):
+        kind, _, cause = lines[-1].partition(": ")
+        return cause or kind
+    return " ".join(lines)
 
 
 def require_scenes(dataset):
@@ -96,7 +110,7 @@ def _splits(dataset):
 
 def _no_scene(dataset):
     place = ", ".join(f"{key}={getattr(dataset, key)!r}" for key in ("data_root", "split") if hasattr(dataset, key))
-    return ValueError(
+    return UserError(
         f"the dataset {type(dataset).__name__}{f' with {place}' if place else ''} holds no scene; preprocess or "
         "link the data to data_root, or correct data_root and split"
     )
@@ -112,7 +126,7 @@ def distinct_names(dataset):
         other = first.setdefault(file_name(name), i)
         if other != i:
             both = " and ".join(str(places[j]) if places else f"scene {j}" for j in (other, i))
-            raise ValueError(
+            raise UserError(
                 f"two scenes of {type(dataset).__name__} have the name {name!r}, and would overwrite each other: "
                 f"{both}; rename one, or take one split at a time"
             )

@@ -6,6 +6,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 
+from pointins_ext.errors import UserError
 from pointins_ext.hooks import presets
 from pointins_ext.host import Config
 
@@ -46,9 +47,9 @@ def extend(cfg) -> list[str]:
 def _wrap_model(cfg):
     kind = cfg.model.get("type")
     if kind == "PointINS-v1m1":
-        raise ValueError(f"{cfg.filename}: its model is PointINS-v1m1 already; leave -e pointins out")
+        raise UserError(f"{cfg.filename}: its model is PointINS-v1m1 already; leave -e pointins out")
     if "backbone" not in cfg.model or "head_in_channels" not in cfg.model:
-        raise ValueError(
+        raise UserError(
             f"{cfg.filename}: its model {kind!r} is no teacher-student pretrainer; -e pointins takes pretraining "
             "configs such as sonata/pretrain-sonata-v1m1-0-base"
         )

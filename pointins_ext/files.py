@@ -3,6 +3,8 @@
 import os
 from contextlib import contextmanager
 
+from pointins_ext.errors import UserError
+
 
 @contextmanager
 def whole_file(path, temporary=None):
@@ -36,7 +38,7 @@ def write_text(path, text):
 def require_output_file(path):
     """`path`, unchanged. ValueError where no file can be written: a folder, or below a file or a closed folder."""
     if os.path.isdir(path):
-        raise ValueError(f"{path} is a folder; name a file to write")
+        raise UserError(f"{path} is a folder; name a file to write")
     require_output_folder(os.path.dirname(os.path.abspath(path)), path)
     return path
 
@@ -47,7 +49,7 @@ def require_output_folder(path, wanted=None):
     while not os.path.lexists(nearest):
         nearest = os.path.dirname(nearest)
     if not os.path.isdir(nearest):
-        raise ValueError(f"{wanted or path} cannot be written: {nearest} is a file, not a folder; name another place")
+        raise UserError(f"{wanted or path} cannot be written: {nearest} is a file, not a folder; name another place")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"{wanted or path} cannot be written: no permission to write to {nearest}; name another place")
+        raise UserError(f"{wanted or path} cannot be written: no permission to write to {nearest}; name another place")
     return path

@@ -10,7 +10,7 @@ import torch
 
 from pointins_ext.branch import OffsetField
 from pointins_ext.checkpoint import load_weight, read_checkpoint, read_dumped_config
-from pointins_ext.errors import notice
+from pointins_ext.errors import UserError, notice
 from pointins_ext.evaluation.label_free import cluster_offsets, voxelise
 from pointins_ext.host import Config, build_model
 from pointins_ext.host.flash import disable_flash, has_flash
@@ -168,7 +168,7 @@ class Predictor:
         voxel = self.grid_size / self.scale
         extent = float((raw.amax(0) - raw.amin(0)).max())
         if not extent / voxel < MAX_VOXELS:
-            raise ValueError(
+            raise UserError(
                 f"{source}the points spread over {extent:.3g} m, {extent / voxel:.3g} voxels of {voxel:.3g} m, at most "
                 f"{MAX_VOXELS} can be told apart: remove outlying points, give these scans their voxel (grid_size), or "
                 "divide coordinates in millimetres by 1000"
@@ -183,7 +183,7 @@ class Predictor:
         if key == "normal":
             return self._normals(scene.get("normal"), kept, coord)
         if scene.get(key) is None:
-            raise ValueError(f"the checkpoint needs '{key}' for every point; the scan has {', '.join(sorted(scene))}")
+            raise UserError(f"the checkpoint needs '{key}' for every point; the scan has {', '.join(sorted(scene))}")
         return _rows(scene[key], kept).reshape(len(kept), -1)
 
     @staticmethod
@@ -210,7 +210,7 @@ def load_predictor(
     checkpoint = read_checkpoint(weight)
     state = checkpoint["state_dict"]
     if not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in state):
-        raise ValueError(
+        raise UserError(
             f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
             "have no teacher.offset_head"
         )
@@ -231,7 +231,7 @@ def _step(transform, name: str, key: str) -> dict:
     """The first step of a pretraining pipeline that has `key`. ValueError where there is none."""
     step = next((step for step in transform if key in step), None)
     if step is None:
-        raise ValueError(
+        raise UserError(
             f"data.train.transform of the checkpoint's config has no {name} ({key}): not a pretraining config"
         )
     return step
@@ -254,7 +254,7 @@ def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str |
     else:
         cfg = Config.fromfile(os.fspath(source)) if config else Config(read_dumped_config(source))
     if "model" not in cfg:
-        raise ValueError(f"config of {source}: expected the key 'model', found {', '.join(map(str, cfg)) or 'no key'}")
+        raise UserError(f"config of {source}: expected the key 'model', found {', '.join(map(str, cfg)) or 'no key'}")
     return cfg
 
 
@@ -312,18 +312,18 @@ def segment(
     z seems not to be up, the unit another, or nothing is found.
     """
     if weight is None:
-        raise ValueError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
+        raise UserError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
     from pointins_ext.datasets.values import as_scene
 
     for name, value in dict(grid_size=grid_size, radius=radius).items():
         if value is not None and not 0 < value < np.inf:
-            raise ValueError(f"segment: {name} is {value}, expected metres above 0")
+            raise UserError(f"segment: {name} is {value}, expected metres above 0")
     columns = dict(coord=coord, color=color, normal=normal, **channels)
     scene = as_scene({key: _array(key, value) for key, value in columns.items() if value is not None}, "segment")
     predictor = copy.copy(weight) if isinstance(weight, Predictor) else load_predictor(weight)
     unknown = channels.keys() - set(predictor.feat_keys)
     if unknown:
-        raise ValueError(f"segment: the checkpoint does not read {', '.join(unknown)}; it reads {predictor.feat_keys}")
+        raise UserError(f"segment: the checkpoint does not read {', '.join(unknown)}; it reads {predictor.feat_keys}")
     if grid_size is not None:
         predictor.scale = predictor.grid_size / grid_size
     predictor.check_frame(scene["coord"], "segment")
@@ -348,7 +348,7 @@ def _array(name: str, value) -> np.ndarray:
     try:
         return np.asarray(value)
     except (ValueError, TypeError) as error:  # TypeError: a tensor on a GPU
-        raise ValueError(f"segment: {name} is no array: {error}") from error
+        raise UserError(f"segment: {name} is no array: {error}") from error
 
 
 def instance_centers(coord: np.ndarray, instance: np.ndarray) -> np.ndarray:

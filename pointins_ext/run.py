@@ -6,7 +6,7 @@ import torch
 
 from pointins_ext.checkpoint import require_checkpoint
 from pointins_ext.embedded.defaults import check_shares
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
 
 
@@ -19,10 +19,10 @@ def train(cfg):
 def test(cfg):
     """Run the tester that `cfg.test` describes. ValueError where the config has none, or it cannot run here."""
     if "test" not in cfg:
-        raise ValueError(f"{cfg.filename}: nothing to test, test = dict(type=...) is missing; it names a tester")
+        raise UserError(f"{cfg.filename}: nothing to test, test = dict(type=...) is missing; it names a tester")
     tester = TESTERS.get(cfg.test.get("type"))
     if getattr(tester, "__module__", "").startswith("pointcept.") and not torch.cuda.is_available():
-        raise ValueError(
+        raise UserError(
             f"Pointcept's {cfg.test.type} needs a GPU; none was found. Take one that runs without: "
             "SemanticTester, InstanceTester or PanSegTester"
         )

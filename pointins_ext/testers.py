@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pointins_ext.checkpoint import load_weight, probed_network, read_checkpoint
 from pointins_ext.engine.scoring import one_pass, score_scenes
 from pointins_ext.engine.step import to_device
-from pointins_ext.errors import distinct_names, file_name, require_scenes
+from pointins_ext.errors import UserError, distinct_names, file_name, require_scenes
 from pointins_ext.evaluation import results
 from pointins_ext.evaluation.instance import as_array
 from pointins_ext.evaluation.results import class_names, report
@@ -50,7 +50,7 @@ class TaskTester:
         """cfg.model with the weights of cfg.weight, every one of them."""
         cfg, device = self.cfg, torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if not cfg.weight:
-            raise ValueError("no checkpoint to test: weight is not set; give exp/.../model/model_best.pth (-w)")
+            raise UserError("no checkpoint to test: weight is not set; give exp/.../model/model_best.pth (-w)")
         checkpoint = read_checkpoint(cfg.weight)
         if not has_flash(device):
             disable_flash(cfg.model)
@@ -88,7 +88,7 @@ class TaskTester:
             unlabelled += not self.has_labels(target)
             if self.save:
                 if name is None:
-                    raise ValueError("save=True needs the names of the scenes: add 'name' to Collect in data.test")
+                    raise UserError("save=True needs the names of the scenes: add 'name' to Collect in data.test")
                 self.keep(name, prediction)
             progress.update()
 
@@ -108,7 +108,7 @@ class TaskTester:
     def keep(self, name, prediction):
         """Save the prediction of a scene. ValueError where an earlier one of this process had its file."""
         if file_name(name) in self.saved:  # of datasets that do not tell their names beforehand
-            raise ValueError(f"two scenes have the name {name!r}, and would overwrite each other: rename one")
+            raise UserError(f"two scenes have the name {name!r}, and would overwrite each other: rename one")
         self.saved.add(file_name(name))
         results.save_prediction(self.cfg.save_path, name, prediction)
 
@@ -158,7 +158,7 @@ class SemanticTester(TaskTester):
         if not self.fragments:
             return super().read(model, scene)
         if "fragment_list" not in scene:
-            raise ValueError(
+            raise UserError(
                 f"SemanticTester needs fragment_list, the scene has {', '.join(sorted(scene))}: set test_cfg and "
                 "test_mode=True in data.test, or fragments=False in test to score it in one pass"
             )

@@ -3,17 +3,18 @@
 import warnings
 
 import pytest
+import torch
 
-from pointins_ext.errors import MAX_NOTICES, ScanWarning, exit_on_user_error, notice
+from pointins_ext.errors import MAX_NOTICES, ScanWarning, UserError, UserKeyError, exit_on_user_error, notice
 
 
 @pytest.mark.parametrize(
     "error, line",
     [
-        (KeyError("option 'x': unknown"), "option 'x': unknown"),
-        (ValueError("first\n  second"), "first second"),
+        (UserKeyError("option 'x': unknown"), "option 'x': unknown"),
+        (UserError("first\n  second"), "first second"),
         (
-            ValueError("Caught ValueError in DataLoader worker process 0.\nTraceback:\n  f()\nValueError: bad scene"),
+            UserError("Caught UserError in DataLoader worker process 0.\nTraceback:\n  f()\nUserError: bad scene"),
             "bad scene",
         ),
         (FileNotFoundError(2, "No such file", "x.pth"), "[Errno 2] No such file: 'x.pth'"),
@@ -27,16 +28,42 @@ def test_user_errors_are_one_line(capsys, monkeypatch, error, line):
     with pytest.raises(SystemExit) as stop:
         exit_on_user_error(fail)
     stderr = capsys.readouterr().err
-    assert stop.value.code == 2 and stderr.endswith(f"{line}\n") and stderr.count("\n") == 1
+    assert stop.value.code == 2 and stderr == f"error: {line}\n" and stderr.count("\n") == 1
     monkeypatch.setenv("POINTINS_DEBUG", "1")
     with pytest.raises(SystemExit):
         exit_on_user_error(fail)
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_bug_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        exit_on_user_error(lambda: 1 / 0)
+@pytest.mark.parametrize("bug", [ZeroDivisionError("x"), KeyError("x"), ValueError("x"), IndexError("x")])
+def test_a_bug_keeps_its_traceback(bug):
+    def fail():
+        raise bug
+
+    with pytest.raises(type(bug)):
+        exit_on_user_error(fail)
+
+
+def test_user_errors_are_what_callers_of_the_library_catch():
+    assert (
+        issubclass(UserError, ValueError) and issubclass(UserKeyError, KeyError) and issubclass(UserKeyError, UserError)
+    )
+    assert str(UserKeyError("no key 'x'")) == "no key 'x'"
+
+
+def test_the_error_of_a_data_worker_is_still_the_users(capsys):
+    loader = torch.utils.data.DataLoader(BadScene(), num_workers=1)
+    with pytest.raises(SystemExit) as stop:
+        exit_on_user_error(lambda: list(loader))
+    assert stop.value.code == 2 and capsys.readouterr().err == "error: scene 0 has no points\n"
+
+
+class BadScene(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, idx):
+        raise UserError(f"scene {idx} has no points")
 
 
 def test_notices_of_one_kind_come_to_an_end():

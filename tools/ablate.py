@@ -29,7 +29,7 @@ from ablation_report import CURVES, thinned, write_report
 from common import read_curves
 from tqdm import tqdm
 
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_folder, positive
 
@@ -200,9 +200,9 @@ def arguments():
     args = parser.parse_args()
     unknown = set(args.arms or ()) - set(SUITES[args.suite])
     if unknown:
-        raise ValueError(f"suite {args.suite} has no arm {sorted(unknown)}; it has {', '.join(SUITES[args.suite])}")
+        raise UserError(f"suite {args.suite} has no arm {sorted(unknown)}; it has {', '.join(SUITES[args.suite])}")
     if args.suite == "plugin" and "rooms" not in args.data:
-        raise ValueError(f"suite plugin has configs of Sonata and PSA for rooms or ptv3-rooms alone, not {args.data}")
+        raise UserError(f"suite plugin has configs of Sonata and PSA for rooms or ptv3-rooms alone, not {args.data}")
     if SETTINGS[args.data].scans and not os.path.isdir(args.data_root or ""):
         raise FileNotFoundError(
             f"--data {args.data} needs --data-root, a folder with train and val scans; found {args.data_root!r}"

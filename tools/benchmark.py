@@ -19,6 +19,8 @@ import time
 import warnings
 from pathlib import Path
 
+from pointins_ext.errors import UserError
+
 os.environ.setdefault("POINTINS_HOST", "embedded")  # Pointcept is what some cases are held against
 
 import torch
@@ -47,7 +49,7 @@ def arguments():
     )
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda, but PyTorch finds no GPU; --device cpu measures without one")
+        raise UserError("--device cuda, but PyTorch finds no GPU; --device cpu measures without one")
     if args.json:
         recorded(args.json)  # before the measuring, which takes minutes
     return args
@@ -181,7 +183,7 @@ def recorded(path: str) -> dict:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} holds no figures of this tool ({error}); name another file: --json") from error
+        raise UserError(f"{path} holds no figures of this tool ({error}); name another file: --json") from error
 
 
 def record(path: str, key: str, rows: dict, about: dict) -> None:

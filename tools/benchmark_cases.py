@@ -25,6 +25,7 @@ from pointins_ext.branch import (
     transform_vectors,
 )
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
+from pointins_ext.errors import UserError
 from pointins_ext.host import Config, build_dataset, build_model, locate, point_collate_fn
 from pointins_ext.host.stand_ins import installed
 from pointins_ext.inference import instance_centers
@@ -95,7 +96,7 @@ def voxels(count: int, channels: int, one_group=False, grid=0.04):
     """
     coord, feat, center, room = rooms(-(-count // 9000), grid)
     if len(coord) < count:
-        raise ValueError(f"{count} voxels wanted, the rooms have {len(coord)}")
+        raise UserError(f"{count} voxels wanted, the rooms have {len(coord)}")
     coord, feat, center, room = coord[:count], feat[:count], center[:count], room[:count]
     rng = np.random.default_rng(0)
     offset = 0.6 * (center - coord) + rng.normal(0, 0.03, coord.shape)

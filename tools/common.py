@@ -6,6 +6,7 @@ from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.frame import check_units
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
+from pointins_ext.errors import UserError
 from pointins_ext.flags import at_least, positive
 
 SYNTHETIC = dict(rooms=SyntheticRoomsDataset, drives=SyntheticDrivesDataset)
@@ -36,7 +37,7 @@ def load_scenes(args, predictor) -> list[dict]:
     predictor.scale = 1.0
     unlabelled = [scene["name"] for scene in scenes if scene.get("instance") is None or scene["instance"].max() < 0]
     if unlabelled:
-        raise ValueError(f"{unlabelled[0]}: no instance labels; expected instance.npy with at least one object")
+        raise UserError(f"{unlabelled[0]}: no instance labels; expected instance.npy with at least one object")
     return scenes
 
 

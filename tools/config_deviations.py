@@ -16,7 +16,7 @@ from itertools import product
 
 from pointins_ext import CONFIGS, host
 from pointins_ext.embedded.config import Config
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.files import write_text
 from pointins_ext.host import locate
 
@@ -106,7 +106,7 @@ def main():
     text = README.read_text(encoding="utf-8")
     updated = with_table(text, table(deviations()))
     if args.check and updated != text:
-        raise ValueError(f"{README} is not up to date; run python tools/config_deviations.py")
+        raise UserError(f"{README} is not up to date; run python tools/config_deviations.py")
     if not args.check:
         write_text(README, updated)
 
@@ -116,7 +116,7 @@ def with_table(text, rows) -> str:
     before, _, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise ValueError(f"{README} lacks the markers {BEGIN} and {END}")
+        raise UserError(f"{README} lacks the markers {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{rows}\n{END}{after}"
 
 
@@ -130,12 +130,12 @@ def table(found) -> str:
         for name in names:
             line = reason_line(name, key)
             if line is None:
-                raise ValueError(f"{name}: {key} is {ours}, published is {theirs}; follow it, or add why to REASONS")
+                raise UserError(f"{name}: {key} is {ours}, published is {theirs}; follow it, or add why to REASONS")
             used.add(line)
             rows.setdefault(line, {})[f"`{key}`: {theirs} → {ours}"] = None
     unused = [line for line in REASONS if line not in used]
     if unused:
-        raise ValueError(f"REASONS has lines that nothing needs: {unused}")
+        raise UserError(f"REASONS has lines that nothing needs: {unused}")
     lines = ["| configs | key: published → shipped | why |", "| --- | --- | --- |"]
     lines += [f"| `{line[0]}` | {'<br>'.join(keys)} | {REASONS[line]} |" for line, keys in rows.items()]
     return "\n".join(lines)
@@ -152,7 +152,7 @@ def reason_line(name, key):
 def deviations() -> dict:
     """(key, published value, shipped value) -> names of the shipped configs where they differ so."""
     if host.NAME != "pointcept":
-        raise ValueError(f"the published configs are Pointcept's, and the host is {host.NAME}: {host.REASON}")
+        raise UserError(f"the published configs are Pointcept's, and the host is {host.NAME}: {host.REASON}")
     found = {}
     for ours, theirs in PAIRS.items():
         shipped = tree(CONFIGS / "pointins" / f"{ours}.py")

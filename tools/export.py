@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pointins_ext.checkpoint import match_weight, read_checkpoint, save_checkpoint
 from pointins_ext.checkpoint.layouts import LAYOUTS, backbone_config, backbone_weight
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.flags import add_config_argument, output_file
 from pointins_ext.host import build_model
 from pointins_ext.host.flash import disable_flash
@@ -51,7 +51,7 @@ def main():
     args = arguments()
     out = Path(args.out)
     if out.absolute() == Path(args.weight).absolute():
-        raise ValueError(f"--out {out} is the checkpoint itself; give a new file")
+        raise UserError(f"--out {out} is the checkpoint itself; give a new file")
     content = export(args.weight, args.network, args.layout, args.config)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(content, out)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from pointins_ext.branch.prior import MagnitudePrior, fit_label_free, magnitudes_from_instances
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.evaluation.label_free import voxelise
 from pointins_ext.flags import at_least, output_file, positive
 
@@ -58,7 +58,7 @@ def main():
 
 def labelled_lengths(scene) -> torch.Tensor:
     if scene["instance"].max() < 0:
-        raise ValueError(f"{scene['name']}: no instance labels; use --method components")
+        raise UserError(f"{scene['name']}: no instance labels; use --method components")
     return magnitudes_from_instances(torch.from_numpy(scene["coord"]), torch.from_numpy(scene["instance"]))
 
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from pointins_ext.datasets.readers import READERS, read_scan, write_ply
 from pointins_ext.datasets.scans import prepare_scan
 from pointins_ext.datasets.tree import RESULT, find_scans
-from pointins_ext.errors import exit_on_user_error, notice
+from pointins_ext.errors import UserError, exit_on_user_error, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, instance_centers, load_predictor
@@ -60,7 +60,7 @@ def jobs(source: str, output: str) -> list[tuple[str, Path]]:
         for path in (target, target.with_suffix(".npz")):
             require_output_file(path)
             if os.path.abspath(path) in scans:
-                raise ValueError(f"--output {output} would write over the scan {path}; give another place")
+                raise UserError(f"--output {output} would write over the scan {path}; give another place")
     return work
 
 
@@ -76,7 +76,7 @@ def _targets(source: str, output: str) -> list[tuple[str, Path]]:
         target = Path(output)
         return [(scans[0], target if target.suffix == ".ply" else target / f"{Path(source).stem}.ply")]
     if Path(output).suffix == ".ply":
-        raise ValueError(f"--output {output} is one file, but {source} holds {len(scans)} scans; give a folder")
+        raise UserError(f"--output {output} is one file, but {source} holds {len(scans)} scans; give a folder")
     names = [Path(os.path.relpath(scan, source)) for scan in scans]
     count = Counter(name.with_suffix("") for name in names)
     # a.ply and a.npz side by side keep their suffixes, else one would write over the other
@@ -101,7 +101,7 @@ def segment_scan(predictor, scan: str, target: Path, args) -> int:
     try:
         prediction = predictor(scene)
     except ValueError as error:
-        raise ValueError(f"{scan}: {error}") from error
+        raise UserError(f"{scan}: {error}") from error
     instance = prediction.instances(args.radius, args.min_points)
     if instance.max(initial=-1) < 0:
         notice("empty results", f"{scan}: {prediction.why_nothing(args.radius, args.min_points)}")

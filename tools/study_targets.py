@@ -18,7 +18,7 @@ from common import add_scene_arguments, load_scenes
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
 from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import OffsetField, offset_targets
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.evaluation import adjusted_rand_index
 from pointins_ext.flags import add_config_argument, at_least, positive
 from pointins_ext.hooks.presets import SCR as PRESETS
@@ -116,7 +116,7 @@ def study(predictor, scenes, rows: dict[str, list]) -> dict[str, dict[str, float
         field, nearest = predictor.field(scene)
         instance = majority(torch.as_tensor(scene["instance"]), nearest, len(field.coord))
         if not (instance >= 0).any():
-            raise ValueError(
+            raise UserError(
                 f"{scene['name']}: no voxel of {field.voxel:.3g} m is mostly of one object; give the voxel of these "
                 "scans (--grid-size), or leave the scene out"
             )

@@ -6,6 +6,7 @@ import torch
 
 from pointins_ext.branch.global_rank import global_rank
 from pointins_ext.branch.prior import MagnitudePrior
+from pointins_ext.errors import UserError
 from pointins_ext.ops import segment_count, segment_rank
 
 DIRECTIONS = ("cartesian", "spherical", "keep")
@@ -29,11 +30,11 @@ class OffsetDistributionRegularization:
         self, prior: MagnitudePrior | str, direction: str = "cartesian", strength: float = 1.0, scope: str = "view"
     ):
         if direction not in DIRECTIONS:
-            raise ValueError(f"ODR direction '{direction}' is unknown; expected one of {', '.join(DIRECTIONS)}")
+            raise UserError(f"ODR direction '{direction}' is unknown; expected one of {', '.join(DIRECTIONS)}")
         if scope not in SCOPES:
-            raise ValueError(f"ODR scope '{scope}' is unknown; expected one of {', '.join(SCOPES)}")
+            raise UserError(f"ODR scope '{scope}' is unknown; expected one of {', '.join(SCOPES)}")
         if not 0.0 <= strength <= 1.0:
-            raise ValueError(f"ODR strength is {strength}; expected 0 (off) to 1 (full)")
+            raise UserError(f"ODR strength is {strength}; expected 0 (off) to 1 (full)")
         self.prior = prior if isinstance(prior, MagnitudePrior) else MagnitudePrior.load(prior)
         self.direction = direction
         self.strength = strength

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from pointins_ext.errors import UserError
 from pointins_ext.files import write_text
 from pointins_ext.ops import neighbour_components, neighbours, plane_points, segment_count, segment_max, segment_mean
 
@@ -28,7 +29,7 @@ class MagnitudePrior:
         quantiles = torch.as_tensor(quantiles, dtype=torch.float32).flatten()
         problem = _table_problem(quantiles)
         if problem:
-            raise ValueError(f"{source}: {problem}; expected lengths in metres, >= 0, in increasing order")
+            raise UserError(f"{source}: {problem}; expected lengths in metres, >= 0, in increasing order")
         self.quantiles = quantiles
         self.source = source
 
@@ -47,7 +48,7 @@ class MagnitudePrior:
             table = json.loads(path.read_text())["quantiles"]
             quantiles = torch.tensor(table, dtype=torch.float32)
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not a prior file ({error!r}); expected JSON with a list 'quantiles'") from error
+            raise UserError(f"{path}: not a prior file ({error!r}); expected JSON with a list 'quantiles'") from error
         return cls(quantiles, source=str(path))
 
     @classmethod
@@ -55,7 +56,7 @@ class MagnitudePrior:
         """Quantile table of observed lengths (N,), metres. Raises ValueError where they are no distribution."""
         magnitude = torch.as_tensor(magnitude, dtype=torch.float64).flatten()
         if len(magnitude) < 2 or not torch.isfinite(magnitude).all():
-            raise ValueError(f"{source}: {len(magnitude)} lengths, not all finite or too few; expected at least 2")
+            raise UserError(f"{source}: {len(magnitude)} lengths, not all finite or too few; expected at least 2")
         # interpolating the sorted sample instead of torch.quantile, which refuses more than 16M elements
         ordered = magnitude.sort().values
         position = torch.linspace(0, len(ordered) - 1, NUM_QUANTILES, dtype=torch.float64)
@@ -120,7 +121,7 @@ def label_free_instances(
     elif method == "hdbscan":
         label[kept] = _hdbscan(coord[kept], min_points)
     else:
-        raise ValueError(f"prior method '{method}' is unknown; expected 'components' or 'hdbscan'")
+        raise UserError(f"prior method '{method}' is unknown; expected 'components' or 'hdbscan'")
     return _drop_implausible(coord, label, min_points, max_extent)
 
 
@@ -129,7 +130,7 @@ def fit_label_free(scans: Iterable[torch.Tensor], source: str = "label-free prio
     parts = [magnitudes_from_instances(coord, label_free_instances(coord, **options)) for coord in scans]
     lengths = torch.cat(parts) if parts else torch.zeros(0)
     if len(lengths) < 100:
-        raise ValueError(
+        raise UserError(
             f"{source}: only {len(lengths)} points lie on plausible objects; expected at least 100. "
             "Use a built-in prior ('indoor', 'outdoor') or pass a larger radius"
         )

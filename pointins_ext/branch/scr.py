@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from pointins_ext.errors import UserError
 from pointins_ext.ops import kmeans, neighbour_components, neighbours, segment_count, segment_max, segment_mean
 
 FEATURES = ("loss_stage", "balanced", "concat")
@@ -45,13 +46,13 @@ class SpatialClusteringRegularization:
         generator: torch.Generator | None = None,
     ):
         if feature not in FEATURES:
-            raise ValueError(f"SCR feature '{feature}' is unknown; expected one of {', '.join(FEATURES)}")
+            raise UserError(f"SCR feature '{feature}' is unknown; expected one of {', '.join(FEATURES)}")
         if num_clusters < 1 or num_neighbours < 1:
-            raise ValueError(
+            raise UserError(
                 f"SCR num_clusters is {num_clusters} and num_neighbours {num_neighbours}; expected at least 1 each"
             )
         if radius is not None and radius <= 0:
-            raise ValueError(f"SCR radius is {radius}; expected metres > 0, or None for no bound")
+            raise UserError(f"SCR radius is {radius}; expected metres > 0, or None for no bound")
         self.num_clusters = num_clusters
         self.num_neighbours = num_neighbours
         self.radius = radius

@@ -3,6 +3,8 @@
 import ast
 import os
 
+from pointins_ext.errors import UserError
+
 CONSTANTS = (bool, int, float, str, bytes, type(None))
 
 
@@ -17,12 +19,12 @@ def read_dumped_config(path):
         return dict(_assignment(statement) for statement in statements if not _is_comment(statement))
     except _CodeError as error:
         line, what = error.args
-        raise ValueError(
+        raise UserError(
             f"{path}, line {line}: found the code `{what}`; a config that lies beside a checkpoint is read as data and "
             f"never run: if you trust it, ask for it with config={os.fspath(path)!r} (--config)"
         ) from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: no text, or bytes of 0
-        raise ValueError(f"{path}: no config of an experiment: {getattr(error, 'msg', error)}") from error
+        raise UserError(f"{path}: no config of an experiment: {getattr(error, 'msg', error)}") from error
 
 
 class _CodeError(Exception):

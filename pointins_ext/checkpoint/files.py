@@ -7,6 +7,7 @@ import re
 import numpy as np
 import torch
 
+from pointins_ext.errors import UserError
 from pointins_ext.files import whole_file
 
 
@@ -69,14 +70,14 @@ def read_checkpoint(path):
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(
+        raise UserError(
             f"cannot read checkpoint {path} ({os.path.getsize(path)} bytes): {_reason(error)}; take another one, for "
             "example epoch_*.pth beside it"
         ) from error
     if isinstance(state, dict) and "state_dict" not in state and _all_tensors(state):
         state = dict(state_dict=state)
     if not isinstance(state, dict) or not _all_tensors(state.get("state_dict")):
-        raise ValueError(f"checkpoint {path} has no 'state_dict' of tensors; found {_contents(state)}")
+        raise UserError(f"checkpoint {path} has no 'state_dict' of tensors; found {_contents(state)}")
     return state
 
 

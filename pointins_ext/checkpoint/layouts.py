@@ -2,6 +2,8 @@
 
 import re
 
+from pointins_ext.errors import UserError
+
 # Arguments of PT-v3m2 and their defaults in Pointcept; facebookresearch/sonata has the same arguments, other defaults.
 PT_V3M2 = dict(
     in_channels=6,
@@ -76,7 +78,7 @@ def backbone_weight(state_dict, network, path):
     if not weight:
         found = sorted({name.split(".backbone.")[0] for name in names if ".backbone." in name})
         hint = f"it has the backbone of {', '.join(found)}" if found else f"it has names like {next(iter(names))!r}"
-        raise ValueError(f"checkpoint {path}: no tensor begins with {prefix!r}; {hint}")
+        raise UserError(f"checkpoint {path}: no tensor begins with {prefix!r}; {hint}")
     return weight
 
 
@@ -84,7 +86,7 @@ def backbone_config(model, network, path):
     """`type` and arguments of a network's backbone, from the model config of a pretrainer or of PointINS around one."""
     pretrainer = model.get("pretrainer", model)
     if "backbone" not in pretrainer:
-        raise ValueError(
+        raise UserError(
             f"config of {path}: its model {model.get('type')!r} has no backbone; found {sorted(pretrainer)}"
         )
     custom = (pretrainer.get("teacher_custom") or {}) if network == "teacher" else {}
@@ -110,7 +112,7 @@ def torch_pointcloud(weight, backbone):
     only = dict(enc_mode=True, enable_rpe=False, pre_norm=True, layer_scale=None)
     other = {key: arguments[key] for key, value in only.items() if arguments[key] != value}
     if other:
-        raise ValueError(f"layout torch-pointcloud: its encoder has no {other}; expected {only}")
+        raise UserError(f"layout torch-pointcloud: its encoder has no {other}; expected {only}")
     config = {theirs: arguments[ours] for ours, theirs in TORCH_POINTCLOUD.items()}
     config |= dict(norm="layer_norm", norm_kwargs=dict(mode="node"), act="gelu", pooling="grid", stem_type="linear")
     # only pretraining masks points
@@ -126,7 +128,7 @@ def _pt_v3m2(backbone, layout):
     unknown = sorted(arguments.keys() - PT_V3M2.keys())
     if kind != "PT-v3m2" or unknown:
         found = f"{kind!r}" + (f" with {unknown}" if unknown else "")
-        raise ValueError(f"layout {layout} holds a PT-v3m2 backbone, found {found}; take layout pointcept")
+        raise UserError(f"layout {layout} holds a PT-v3m2 backbone, found {found}; take layout pointcept")
     return {**PT_V3M2, **arguments}
 
 

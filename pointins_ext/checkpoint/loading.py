@@ -4,6 +4,7 @@ import math
 
 from pointins_ext.checkpoint.files import read_checkpoint
 from pointins_ext.checkpoint.names import load_weight
+from pointins_ext.errors import UserError
 
 
 class WeightLoading:
@@ -16,7 +17,7 @@ class WeightLoading:
 
     def __init__(self, keywords="", replacement=None, strict=False, min_match=0.9):
         if not 0 <= min_match <= 1:
-            raise ValueError(f"min_match is a share of the backbone's tensors, 0 to 1; found {min_match}")
+            raise UserError(f"min_match is a share of the backbone's tensors, 0 to 1; found {min_match}")
         self.rules = dict(
             keywords=keywords,
             replacement=keywords if replacement is None else replacement,
@@ -48,7 +49,7 @@ class WeightLoading:
         trainer = self.trainer
         needed = {"epoch", "optimizer", "scheduler"}
         if not needed <= checkpoint.keys():
-            raise ValueError(
+            raise UserError(
                 f"cannot resume from {trainer.cfg.weight}: it lacks {sorted(needed - checkpoint.keys())}; use "
                 "resume=False to start from its weights"
             )
@@ -72,14 +73,14 @@ def restore(trainer, checkpoint):
     weight, wanted = trainer.cfg.weight, trainer.cfg.scheduler.get("total_steps")
     planned = checkpoint["scheduler"].get("total_steps")
     if planned not in (None, wanted):
-        raise ValueError(
+        raise UserError(
             f"cannot resume {weight}: its schedule has {planned} steps and this config {wanted}; keep epoch, "
             "eval_epoch, batch_size and the data, or start anew with weight= and resume=False"
         )
     try:
         trainer.optimizer.load_state_dict(checkpoint["optimizer"])
     except ValueError as error:
-        raise ValueError(f"cannot resume {weight}: {error}; keep optimizer and param_dicts of the run") from error
+        raise UserError(f"cannot resume {weight}: {error}; keep optimizer and param_dicts of the run") from error
     trainer.scheduler.load_state_dict(checkpoint["scheduler"])
     if trainer.scaler is not None and checkpoint.get("scaler"):
         trainer.scaler.load_state_dict(checkpoint["scaler"])

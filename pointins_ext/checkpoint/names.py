@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from torch.nn.parallel import DistributedDataParallel
 
+from pointins_ext.errors import UserError
+
 
 class Match(NamedTuple):
     """What of a model a checkpoint has."""
@@ -43,7 +45,7 @@ def match_weight(wanted, state_dict, path, keywords="", replacement="", strict=F
     """
     weight = rename(state_dict, keywords, replacement)
     if len(weight) < len(state_dict):
-        raise ValueError(
+        raise UserError(
             f"checkpoint {path}: keywords={keywords!r}, replacement={replacement!r} makes {len(state_dict)} names "
             f"{len(weight)}, because the file has some of the new ones too; take keywords that pick one network"
         )
@@ -53,12 +55,12 @@ def match_weight(wanted, state_dict, path, keywords="", replacement="", strict=F
     missing = [name for name in wanted if name not in weight]
     unexpected = [name for name in weight if name not in wanted]
     if not matched or (not strict and present < min_match * len(backbone)):
-        raise ValueError(
+        raise UserError(
             f"checkpoint {path}: {present} of the model's {len(backbone)} {kind} are in it, min_match={min_match} "
             f"asks for more; {_unused(keywords, state_dict)}{_advice(state_dict, weight, backbone, present)}"
         )
     if strict and (missing or unexpected):
-        raise ValueError(
+        raise UserError(
             f"checkpoint {path}: missing {missing[:5]} ({len(missing)}), unexpected {unexpected[:5]} "
             f"({len(unexpected)}) in a strict load"
         )
@@ -80,7 +82,7 @@ def _check_shapes(weight, wanted, matched, path):
         return
     shapes = [f"{name} {tuple(weight[name].shape)} -> {tuple(wanted[name].shape)}" for name in other[:3]]
     key = _config_key(other[0], weight[other[0]].shape, wanted[other[0]].shape)
-    raise ValueError(
+    raise UserError(
         f"checkpoint {path}: {len(other)} tensors differ in shape from the model: {', '.join(shapes)}"
         + (f"; compare {key} of this config with that of the checkpoint" if key else "")
     )

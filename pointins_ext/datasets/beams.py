@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pointins_ext.errors import UserError
 from pointins_ext.host import TRANSFORMS
 
 
@@ -19,7 +20,7 @@ class BeamLayout:
     def evenly(cls, beams, fov, resolution, height):
         """`beams` rays spread evenly over `fov` = (lowest, highest) elevation in degrees."""
         if beams < 1 or fov[0] >= fov[1] or not resolution > 0:
-            raise ValueError(
+            raise UserError(
                 f"BeamAugmentation: a sensor has beams={beams}, fov={fov}, resolution={resolution}; expected at least "
                 "one beam, fov=(lowest, highest) and a positive resolution, in degrees"
             )
@@ -69,10 +70,10 @@ class BeamAugmentation:
         sensor_height=None,
     ):
         if mode not in ("single", "polarmix"):
-            raise ValueError(f"BeamAugmentation: mode is {mode!r}, expected 'single' or 'polarmix'")
+            raise UserError(f"BeamAugmentation: mode is {mode!r}, expected 'single' or 'polarmix'")
         self.layouts = [_layout(sensor) for sensor in (LAYOUTS if sensors is None else sensors)]
         if not self.layouts:
-            raise ValueError("BeamAugmentation: sensors is empty; expected names, dicts, or None for all known layouts")
+            raise UserError("BeamAugmentation: sensors is empty; expected names, dicts, or None for all known layouts")
         self.mode = mode
         self.p = p
         self.tolerance = tolerance
@@ -127,7 +128,7 @@ class BeamAugmentation:
 def _layout(sensor):
     if isinstance(sensor, str):
         if sensor not in LAYOUTS:
-            raise ValueError(
+            raise UserError(
                 f"BeamAugmentation: sensor '{sensor}' is unknown; expected one of {', '.join(LAYOUTS)}, or "
                 "dict(beams=..., fov=(lowest, highest), resolution=..., height=...)"
             )

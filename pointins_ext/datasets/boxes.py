@@ -11,6 +11,7 @@ import torch
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from pointins_ext.branch.prior import label_free_instances
+from pointins_ext.errors import UserError
 from pointins_ext.files import whole_file
 from pointins_ext.host import TRANSFORMS
 
@@ -43,7 +44,7 @@ class ClusterBoxes:
         cache_dir=None,
     ):
         if not voxel > 0:
-            raise ValueError(f"ClusterBoxes: voxel is {voxel}, expected an edge in metres")
+            raise UserError(f"ClusterBoxes: voxel is {voxel}, expected an edge in metres")
         self.voxel = voxel
         self.options = dict(
             method=method, remove_planes=remove_ground, min_points=min_points, radius=radius, max_extent=max_extent
@@ -91,9 +92,9 @@ class ClusterBoxes:
             with np.load(path) as file:
                 made_from, cluster, boxes = str(file["source"]), file["cluster"].astype(np.int64), file["boxes"]
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: not a file of ClusterBoxes ({error!r}); delete it") from error
+            raise UserError(f"{path}: not a file of ClusterBoxes ({error!r}); delete it") from error
         if made_from != source:
-            raise ValueError(
+            raise UserError(
                 f"{path} was made from {made_from}; the scene is now {source}. Delete the file or take another "
                 "cache_dir; if the points differ from epoch to epoch, put ClusterBoxes before the random transforms"
             )
@@ -101,7 +102,7 @@ class ClusterBoxes:
 
     def _cache_path(self, data_dict):
         if "name" not in data_dict:
-            raise ValueError(
+            raise UserError(
                 f"ClusterBoxes: the sample has no key 'name', only {sorted(data_dict)}; the cache is filed by it. Add "
                 "it in the dataset or leave cache_dir out"
             )

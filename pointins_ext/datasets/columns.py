@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from pointins_ext.errors import notice
+from pointins_ext.errors import UserError, notice
 
 KEYS = ("coord", "color", "normal", "strength", "segment", "instance")
 ALIASES = dict(
@@ -76,7 +76,7 @@ def _by_name(fields, source):
             notice(key, f"{source}: {' and '.join(found)} can all be {key}; {found[0]} is used, name that one {key}")
     if "coord" not in columns:
         listed = ", ".join(repr(name) for name in fields) or "nothing"
-        raise ValueError(
+        raise UserError(
             f"{source}: no coordinates, found {listed}; expected x, y and z, or an array (N, 3) named coord: rename it"
         )
     return columns
@@ -85,7 +85,7 @@ def _by_name(fields, source):
 def _stack(values, names, source):
     shapes = {name: np.shape(value) for name, value in zip(names, values, strict=True)}
     if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise ValueError(f"{source}: {', '.join(names)} have the shapes {shapes}, expected (N,) for each")
+        raise UserError(f"{source}: {', '.join(names)} have the shapes {shapes}, expected (N,) for each")
     return np.stack(values, axis=1)
 
 
@@ -100,7 +100,7 @@ def _by_position(table, source):
         notice("columns", f"{source}: 4 columns, taken for x y z strength; if the fourth is a label: {_cure(4)}")
         return dict(coord=table[:, :3], strength=table[:, 3])
     if count == 6 and rest[0] and not (table[:, 3:] < 0).any() and (table[:, 3:] == np.rint(table[:, 3:])).all():
-        raise ValueError(f"{source}: columns 4 to 6 can be pure colors or normals along the axes; {_cure(6)}")
+        raise UserError(f"{source}: columns 4 to 6 can be pure colors or normals along the axes; {_cure(6)}")
     if count in (6, 9) and rest[0] and not rest[1]:
         keys = ("coord", "normal", "color")[: count // 3]
     elif count == 6 and _can_be_colors(table[:, 3:]):
@@ -115,7 +115,7 @@ def _by_position(table, source):
         keys = ("coord", "color")
     else:
         what = "neither colors nor normals" if count in (6, 9) else "expected 3, 4, 6 or 9"
-        raise ValueError(f"{source}: a table of {count} columns, {what}; say what they are: {_cure(count)}")
+        raise UserError(f"{source}: a table of {count} columns, {what}; say what they are: {_cure(count)}")
     notice("columns", f"{source}: {count} columns, taken for {' '.join(keys)}; if they are not: {_cure(count)}")
     return {key: table[:, 3 * i : 3 * i + 3] for i, key in enumerate(keys)}
 
@@ -123,7 +123,7 @@ def _by_position(table, source):
 def _require_rows(table, source):
     """ValueError where the array is no table with a row for each point."""
     if table.dtype.kind not in "fiub":
-        raise ValueError(f"{source}: an array of {table.dtype}, expected numbers")
+        raise UserError(f"{source}: an array of {table.dtype}, expected numbers")
     shape = table.shape
     cure = None
     if table.ndim == 1:
@@ -135,7 +135,7 @@ def _require_rows(table, source):
     elif table.ndim != 2 or shape[1] < 3:
         cure = "x y z in the first three columns"
     if cure:
-        raise ValueError(f"{source}: an array of shape {shape}, expected (N, 3) or more columns; {cure}")
+        raise UserError(f"{source}: an array of shape {shape}, expected (N, 3) or more columns; {cure}")
 
 
 def _cure(count):

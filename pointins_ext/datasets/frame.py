@@ -5,7 +5,7 @@ import torch
 from scipy.spatial import cKDTree
 
 from pointins_ext import ops
-from pointins_ext.errors import notice
+from pointins_ext.errors import UserError, notice
 
 # -- units. Surfaces are sampled more finely than their voxel (0.05 to 0.6 voxels in rooms and on table tops), sweeps up
 # to 2 voxels apart. Beyond 3, what leftovers are joined over, half of the points have nobody to join, and beyond 20 no
@@ -52,7 +52,7 @@ def check_units(coord, voxel, source):
             "unit (--grid-size, grid_size=)"
         )
         if spacing > LONELY_VOXELS * voxel:
-            raise ValueError(text)
+            raise UserError(text)
         notice("units", text)
         return False
     if extent < MIN_WIDTH_VOXELS * voxel:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
+from pointins_ext.errors import UserError
 from pointins_ext.host import DefaultDataset
 
 SPLITS = ("train", "val", "test")
@@ -36,9 +37,9 @@ class GeneratedDataset(DefaultDataset):
         knobs=None,
     ):
         if num_scenes < 1:
-            raise ValueError(f"num_scenes is {num_scenes}: {type(self).__name__} needs at least 1 scene")
+            raise UserError(f"num_scenes is {num_scenes}: {type(self).__name__} needs at least 1 scene")
         if seed < 0:
-            raise ValueError(f"seed is {seed}: the scenes of {type(self).__name__} need one of at least 0")
+            raise UserError(f"seed is {seed}: the scenes of {type(self).__name__} need one of at least 0")
         self.num_scenes, self.seed, self.knobs = num_scenes, seed, dict(knobs or {})
         self.scenes = None
         super().__init__(
@@ -57,7 +58,7 @@ class GeneratedDataset(DefaultDataset):
     def get_data_list(self):
         splits = [self.split] if isinstance(self.split, str) else self.split
         if not isinstance(splits, Sequence) or not splits or not set(splits) <= set(SPLITS):
-            raise ValueError(f"split is {self.split!r}: {type(self).__name__} knows {', '.join(SPLITS)}")
+            raise UserError(f"split is {self.split!r}: {type(self).__name__} knows {', '.join(SPLITS)}")
         return [(split, index) for split in splits for index in range(self.num_scenes)]
 
     def get_data(self, idx):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pointins_ext.errors import notice
+from pointins_ext.errors import UserError, notice
 
 MAX_CLASS = 65535
 LAST_CLASS = 259  # of SemanticKITTI, in the low half of its words
@@ -16,7 +16,7 @@ def segment_values(value, source):
     """Classes (N,) of any type -> int32, -1 = none."""
     value = _whole("segment", value, source)
     if value.max(initial=0) > MAX_CLASS:
-        raise ValueError(f"{source}: segment holds up to {value.max()}, expected classes; {WORDS}")
+        raise UserError(f"{source}: segment holds up to {value.max()}, expected classes; {WORDS}")
     return value.astype(np.int32)
 
 
@@ -25,9 +25,9 @@ def instance_values(value, coord, source):
     value = _whole("instance", value, source)
     highest, limit = value.max(initial=0), np.iinfo(np.int32).max
     if MAX_CLASS < highest < 2**32 and (value[value >= 0] & 0xFFFF).max() <= LAST_CLASS:
-        raise ValueError(f"{source}: instance holds up to {highest} with classes in its low bits; {WORDS}")
+        raise UserError(f"{source}: instance holds up to {highest} with classes in its low bits; {WORDS}")
     if highest > limit:
-        raise ValueError(
+        raise UserError(
             f"{source}: instance holds up to {highest}, expected at most {limit}; number them anew: "
             "np.unique(instance, return_inverse=True)[1]"
         )
@@ -56,7 +56,7 @@ def _whole(key, value, source):
         missing = ~np.isfinite(value)
         broken = ~missing & (value != np.rint(value))
         if broken.any():
-            raise ValueError(
+            raise UserError(
                 f"{source}: {broken.sum()} of {len(value)} points have a fraction in {key}, like "
                 f"{value[broken][0]:.6g}; expected whole numbers"
             )
@@ -73,7 +73,7 @@ def _whole(key, value, source):
 def _without_marks(key, value, kind, source):
     lowest, highest = value.min(initial=0), value.max(initial=0)
     if lowest < LOWEST:
-        raise ValueError(
+        raise UserError(
             f"{source}: {key} holds {lowest}, expected -1 for no label and numbers from 0 on; if these are words read "
             f"as signed numbers, word = {key}.astype(np.uint32): {WORDS}"
         )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pointins_ext.errors import UserError
 from pointins_ext.host import TRANSFORMS
 
 
@@ -27,18 +28,18 @@ class CheckLabels:
         known = found[found != self.ignore_index]
         wrong = known[(known < 0) | (known >= self.num_classes)]
         if len(wrong):
-            raise ValueError(
+            raise UserError(
                 f"scene {name}: segment holds the labels {wrong[:5].tolist()}, expected 0..{self.num_classes - 1} or "
                 f"{self.ignore_index}; it was preprocessed for other classes: make it again, or change num_classes"
             )
         if not len(known):
             if not self.required:
                 return data_dict
-            raise ValueError(
+            raise UserError(
                 f"scene {name}: no point has a class; its segment file is missing or empty: preprocess the scene again"
             )
         if self.instance and not np.any(np.asarray(data_dict["instance"]) >= 0):
-            raise ValueError(
+            raise UserError(
                 f"scene {name}: no point has an instance; its instance.npy is missing or empty: preprocess it again"
             )
         return data_dict

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pointins_ext.errors import UserError
 from pointins_ext.host import DATASETS, NuScenesDataset, SemanticKITTIDataset
 
 NUSCENES_THINGS = range(10)
@@ -25,7 +26,7 @@ class NuScenesPanopticDataset(NuScenesDataset):
 
     def __init__(self, scenes=None, share=None, **kwargs):
         if share is not None and not 0 < share <= 1:
-            raise ValueError(f"NuScenesPanopticDataset: share is {share}, expected a part of 1, above 0")
+            raise UserError(f"NuScenesPanopticDataset: share is {share}, expected a part of 1, above 0")
         self.scenes, self.share = scenes, share
         super().__init__(**kwargs)
 
@@ -36,7 +37,7 @@ class NuScenesPanopticDataset(NuScenesDataset):
         scene = self._scene_names()
         unknown = [info["lidar_token"] for info in infos if info["token"] not in scene]
         if unknown:
-            raise ValueError(
+            raise UserError(
                 f"{self._table('sample')} knows no sample of sweep {unknown[0]}; use the tables of the sweeps"
             )
         wanted = self.scenes
@@ -46,7 +47,7 @@ class NuScenesPanopticDataset(NuScenesDataset):
             wanted = [names[i] for i in order[: max(1, round(self.share * len(names)))]]
         chosen = [info for info in infos if scene[info["token"]] in set(wanted)]
         if not chosen:
-            raise ValueError(f"no sweep of split {self.split!r} is of {sorted(wanted)}; check scenes and split")
+            raise UserError(f"no sweep of split {self.split!r} is of {sorted(wanted)}; check scenes and split")
         return chosen
 
     def get_data(self, idx):
@@ -62,7 +63,7 @@ class NuScenesPanopticDataset(NuScenesDataset):
             )
         label = np.load(path)["data"].reshape(-1).astype(np.int64)
         if len(label) != number:
-            raise ValueError(f"{path}: {len(label)} labels, expected {number} as points of the sweep; copy both again")
+            raise UserError(f"{path}: {len(label)} labels, expected {number} as points of the sweep; copy both again")
         segment = np.where(label == 0, self.ignore_index, scene["segment"])
         return dict(scene, segment=segment, instance=instances(segment, label % 1000, NUSCENES_THINGS))
 

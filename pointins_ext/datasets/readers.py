@@ -14,7 +14,7 @@ import numpy as np
 from pointins_ext.datasets.columns import columns_of, is_known
 from pointins_ext.datasets.strides import float_columns
 from pointins_ext.datasets.values import as_scene
-from pointins_ext.errors import notice
+from pointins_ext.errors import UserError, notice
 from pointins_ext.files import whole_file
 
 FOREIGN = {  # how files begin that are something else than their name says
@@ -43,7 +43,7 @@ def read_scan(path):
         raise FileNotFoundError(f"{path}: no such file or folder")
     suffix = path.suffix.lower()
     if not path.is_dir() and suffix not in READERS:
-        raise ValueError(
+        raise UserError(
             f"{path}: unknown format {path.suffix!r}, expected one of {' '.join(READERS)} or a scene folder; "
             "convert it, or np.savez('scan.npz', coord=..., color=...)"
         )
@@ -64,10 +64,10 @@ def _read(path, reader):
     except (ImportError, OSError, MemoryError):
         raise
     except _Unreadable as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from error
+        raise UserError(f"{path}: cannot be read: {error}") from error
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: cannot be read: {reason}; is the file complete? export it again") from error
+        raise UserError(f"{path}: cannot be read: {reason}; is the file complete? export it again") from error
 
 
 def _require_content(path):
@@ -96,7 +96,7 @@ def write_ply(path, coord, color=None, comment=None, **scalar_fields):
         columns[name] = value.astype("<f4" if value.dtype.kind == "f" else "<i4")
     wrong = {name: value.shape for name, value in columns.items() if value.shape != (len(coord),)}
     if wrong:
-        raise ValueError(f"{path}: fields of shape {wrong}, expected ({len(coord)},) like the coordinates")
+        raise UserError(f"{path}: fields of shape {wrong}, expected ({len(coord)},) like the coordinates")
     table = np.empty(len(coord), [(name, value.dtype) for name, value in columns.items()])
     for name, value in columns.items():
         table[name] = value
@@ -246,7 +246,7 @@ def _read_las(path):
             raise ImportError(f"{path}: reading .laz needs lazrs: pip install 'pointins_ext[scans]'")
     las = laspy.read(path)
     if len(las.points) != las.header.point_count:
-        raise ValueError(f"{len(las.points)} of {las.header.point_count} points are there")
+        raise UserError(f"{len(las.points)} of {las.header.point_count} points are there")
     # X, Y, Z are the integers behind the coordinates
     names = [name for name in las.point_format.dimension_names if name not in ("X", "Y", "Z") and is_known(name)]
     fields = {name: np.asarray(las[name]) for name in names}

@@ -14,6 +14,7 @@ from pointins_ext.datasets.frame import check_units, check_up
 from pointins_ext.datasets.readers import READERS, read_scan
 from pointins_ext.datasets.tree import find_scans
 from pointins_ext.datasets.values import GREY
+from pointins_ext.errors import UserError
 from pointins_ext.host import DATASETS, TRANSFORMS, DefaultDataset, comm, get_root_logger
 
 MAX_CACHED = (200, 2 * 10**9)  # scans, and their bytes on the disk: what memory holds and a start may wait for
@@ -49,7 +50,7 @@ class ScanDataset(DefaultDataset):
         loop=1,
     ):
         if not scale > 0:
-            raise ValueError(f"ScanDataset: scale is {scale}, expected a positive factor")
+            raise UserError(f"ScanDataset: scale is {scale}, expected a positive factor")
         self.scale = scale
         super().__init__(
             split=split,
@@ -138,7 +139,7 @@ class ObjectSegment:
 
     def __call__(self, data_dict):
         if not np.any(data_dict["instance"] >= 0):
-            raise ValueError(
+            raise UserError(
                 f"scan {data_dict.get('name')}: no instance label; add instance.npy (or the file's instance column), "
                 "ids from 0 on objects and -1 elsewhere"
             )

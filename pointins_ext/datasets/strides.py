@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pointins_ext.errors import notice
+from pointins_ext.errors import UserError, notice
 
 WIDTHS = range(3, 13)
 READABLE = range(3, 7)
@@ -28,19 +28,19 @@ def float_columns(numbers, source, stated):
     )
     sane = [width for width in WIDTHS if _has_coordinates(numbers, width)]
     if numbers.size and _is_float64(numbers, sane):
-        raise ValueError(
+        raise UserError(
             f"{source}: holds float64 numbers, expected float32; np.fromfile(file).astype(np.float32).tofile(file)"
         )
     if numbers.size and not sane:
-        raise ValueError(f"{source}: no float32 coordinates, expected rows of x y z strength in meters; {cure}")
+        raise UserError(f"{source}: no float32 coordinates, expected rows of x y z strength in meters; {cure}")
     width = _width(numbers, source, stated, cure)
     if numbers.size % width:
-        raise ValueError(
+        raise UserError(
             f"{source}: cannot be read: {numbers.size} float32 numbers, expected a multiple of {width}; is the file "
             "complete? export it again"
         )
     if width not in READABLE:
-        raise ValueError(f"{source}: seems to have {width} numbers a point, expected 3 to 6; say what they are: {cure}")
+        raise UserError(f"{source}: seems to have {width} numbers a point, expected 3 to 6; say what they are: {cure}")
     table = numbers.reshape(-1, width)
     columns = dict(coord=table[:, :3])
     if width > 3:
@@ -70,7 +70,7 @@ def _width(numbers, source, stated, cure):
         return stated
     widths = " or ".join(map(str, sorted([stated, *others])))
     if told[stated][0] < max(MIN_INFORMATION, *(told[width][0] for width in others)):
-        raise ValueError(f"{source}: {numbers.size} float32 numbers can be rows of {widths}; say which: {cure}")
+        raise UserError(f"{source}: {numbers.size} float32 numbers can be rows of {widths}; say which: {cure}")
     said = f"{numbers.size} float32 numbers can be rows of {widths}: taken for {stated}"
     notice("columns", f"{source}: {said}; if it is not so: {cure}")
     return stated

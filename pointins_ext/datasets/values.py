@@ -7,7 +7,7 @@ Ranges are told by quantiles, never by the largest value; a guess that the type 
 import numpy as np
 
 from pointins_ext.datasets.label_values import instance_values, segment_values
-from pointins_ext.errors import notice
+from pointins_ext.errors import UserError, notice
 
 MIN_POINTS = 10
 LARGE_COORDINATE = 1000.0  # float32 resolves 0.06 mm at 1 km, but only 0.5 m at a UTM northing
@@ -49,23 +49,23 @@ def as_scene(columns, source):
 def check_scan(columns, source):
     """ValueError naming `source` where arrays have no use: shapes, types, unequal lengths, fewer than 10 points."""
     if "coord" not in columns:
-        raise ValueError(f"{source}: no coordinates, found {sorted(columns)}; expected an array named coord")
+        raise UserError(f"{source}: no coordinates, found {sorted(columns)}; expected an array named coord")
     number = (*np.shape(columns["coord"]), 0)[0]
     for key, value in columns.items():
         shape, width = np.shape(value), WIDTH.get(key)
         right = shape[1:] == (width,) or (width == 1 and len(shape) == 1) or (key == "color" and shape[1:] == (4,))
         if width is not None and not right:
             cure = "; transpose it" if len(shape) == 2 and shape[0] == width else ""
-            raise ValueError(f"{source}: {key} has shape {shape}, expected (N, {width}){cure}")
+            raise UserError(f"{source}: {key} has shape {shape}, expected (N, {width}){cure}")
         if np.asarray(value).dtype.kind not in "fiub":
-            raise ValueError(f"{source}: {key} holds {np.asarray(value).dtype}, expected numbers")
+            raise UserError(f"{source}: {key} holds {np.asarray(value).dtype}, expected numbers")
         if (*shape, 0)[0] != number:
-            raise ValueError(
+            raise UserError(
                 f"{source}: {key} has {(*shape, 0)[0]} rows, expected {number} as coord; write both from the same "
                 "points"
             )
     if number < MIN_POINTS:
-        raise ValueError(f"{source}: {number} points, expected at least {MIN_POINTS}; remove this scan")
+        raise UserError(f"{source}: {number} points, expected at least {MIN_POINTS}; remove this scan")
 
 
 def _present(coord, source):
@@ -77,7 +77,7 @@ def _present(coord, source):
     reasons = {"NaN or Inf in coord": ~finite, "all coordinates 0, as a sensor without an echo writes": zero}
     found = "; ".join(f"{mask.sum()} of {len(coord)} points have {why}" for why, mask in reasons.items() if mask.any())
     if kept.sum() < MIN_POINTS:
-        raise ValueError(f"{source}: {found}; expected at least {MIN_POINTS} other points; remove this scan")
+        raise UserError(f"{source}: {found}; expected at least {MIN_POINTS} other points; remove this scan")
     if found:
         notice("missing points", f"{source}: {found}: left out; give them coordinates, or remove them, to overrule")
     return kept
@@ -100,7 +100,7 @@ def _color(value, source):
     low, high = np.quantile(known, (0.05, 0.99))
     scale = _range(known, kind)
     if scale is None or low < -0.1 * scale:
-        raise ValueError(
+        raise UserError(
             f"{source}: colors from {low:.4g} to {high:.4g} (5 % and 99 % quantile), {KNOWN}; from -1..1: "
             "(color + 1) / 2, else divide by the largest value that is possible"
         )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pointins_ext import host
+from pointins_ext.errors import UserError
 from pointins_ext.host import TRANSFORMS
 
 MultiViewGenerator = TRANSFORMS.get("MultiViewGenerator")
@@ -54,5 +55,5 @@ class GlobalViewGenerator(_Pointcept if host.NAME == "pointcept" else _Embedded)
     def __init__(self, view_keys=("coord", "origin_coord", "color", "normal"), **options):
         local = sorted(key for key in options if key.startswith("local_"))
         if local:
-            raise ValueError(f"GlobalViewGenerator: it has no local views, found {local}; take MultiViewGenerator")
+            raise UserError(f"GlobalViewGenerator: it has no local views, found {local}; take MultiViewGenerator")
         super().__init__(view_keys=view_keys, **options)

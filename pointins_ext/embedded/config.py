@@ -11,12 +11,13 @@ from addict import Dict
 
 from pointins_ext.embedded.config_file import check_kind, import_modules, merge, read_file
 from pointins_ext.engine.overrides import with_indices
+from pointins_ext.errors import UserError, UserKeyError
 from pointins_ext.files import write_text
 
 RESERVED = ("filename", "pretty_text")
 
 
-class MissingKey(AttributeError, KeyError):
+class MissingKey(UserKeyError, AttributeError):
     """A key that a config lacks: an attribute to Python, something to add to its config to the user."""
 
 
@@ -39,7 +40,7 @@ class Config:
     def __init__(self, cfg_dict=None, filename=None):
         reserved = [key for key in RESERVED if key in (cfg_dict or {})]
         if reserved:
-            raise KeyError(f"{filename or 'config'}: the keys {reserved} are reserved")
+            raise UserKeyError(f"{filename or 'config'}: the keys {reserved} are reserved")
         super().__setattr__("_cfg_dict", ConfigDict(cfg_dict or {}))
         super().__setattr__("_filename", filename)
 
@@ -66,7 +67,7 @@ class Config:
             if top not in self._cfg_dict:
                 close = difflib.get_close_matches(top, self._cfg_dict, n=3)
                 hint = f"did you mean {', '.join(close)}?" if close else f"known are {', '.join(self._cfg_dict)}"
-                raise KeyError(f"option {key!r}: {self._filename or 'the config'} has no key {top!r}; {hint}")
+                raise UserKeyError(f"option {key!r}: {self._filename or 'the config'} has no key {top!r}; {hint}")
             _set(self._cfg_dict, with_indices(self._cfg_dict, key).split("."), value, key)
 
     @property
@@ -167,7 +168,7 @@ def _split(text):
             pieces.append(text[start:i])
             start = i + 1
     if depth:
-        raise ValueError(f"unbalanced brackets in {text!r}")
+        raise UserError(f"unbalanced brackets in {text!r}")
     return pieces + [text[start:]] if text[start:].strip() else pieces
 
 
@@ -176,12 +177,12 @@ def _set(node, keys, value, full_key):
     key, rest = keys[0], keys[1:]
     if isinstance(node, (list, tuple)):
         if not key.isdigit() or int(key) >= len(node):
-            raise KeyError(f"option {full_key!r}: {key!r} is no index of a list of {len(node)} items")
+            raise UserKeyError(f"option {full_key!r}: {key!r} is no index of a list of {len(node)} items")
         items = list(node)
         items[int(key)] = _set_child(items[int(key)], rest, value, full_key)
         return type(node)(items)
     if not isinstance(node, dict):
-        raise ValueError(f"option {full_key!r}: cannot set {key!r} inside the {type(node).__name__} {node!r}")
+        raise UserError(f"option {full_key!r}: cannot set {key!r} inside the {type(node).__name__} {node!r}")
     missing = ConfigDict() if rest else None
     node[key] = _set_child(node.get(key, missing), rest, value, full_key)
     return node
@@ -221,7 +222,7 @@ def _source(value, key, indent=""):
     elif value is None or isinstance(value, (bool, int, float, str, bytes)):
         return repr(value)
     else:
-        raise ValueError(f"config key {key!r}: a {type(value).__name__} cannot be written to a file: {value!r}")
+        raise UserError(f"config key {key!r}: a {type(value).__name__} cannot be written to a file: {value!r}")
     comma = "," if isinstance(value, tuple) and len(items) == 1 else ""
     line = left + ", ".join(items) + comma + right
     if len(line) <= 100 and "\n" not in line:

@@ -9,6 +9,8 @@ import types
 import uuid
 from glob import glob
 
+from pointins_ext.errors import UserError, UserKeyError
+
 BASE, DELETE = "_base_", "_delete_"
 KINDS = {
     bool: "truth value",
@@ -32,7 +34,7 @@ def read_file(path, options, children=()):
     if not os.path.isfile(path):
         raise FileNotFoundError(f"config file {path} not found{_near_files(path)}")
     if path in children:
-        raise ValueError(f"{children[-1]}: {BASE} leads back to {path}")
+        raise UserError(f"{children[-1]}: {BASE} leads back to {path}")
     text, placeholders = _substitute_text(_text(path), path)
     tree, used = _execute(text, path, options)
     bases = tree.pop(BASE, [])
@@ -41,7 +43,7 @@ def read_file(path, options, children=()):
         parent, parent_used = read_file(os.path.join(os.path.dirname(path), base), options, (*children, path))
         duplicates = sorted(base_tree.keys() & parent.keys())
         if duplicates:
-            raise KeyError(f"{path}: two files of {BASE} set the same keys {duplicates}")
+            raise UserKeyError(f"{path}: two files of {BASE} set the same keys {duplicates}")
         base_tree.update(parent)
         used |= parent_used
     return merge(_fill(tree, placeholders, base_tree, path), base_tree, path), used
@@ -52,7 +54,7 @@ def _text(path):
         with open(path, encoding="utf-8") as stream:
             return stream.read()
     except UnicodeDecodeError as error:
-        raise ValueError(f"config file {path} is no text: {error}") from error
+        raise UserError(f"config file {path} is no text: {error}") from error
 
 
 def _substitute_text(text, path):
@@ -80,7 +82,7 @@ def _execute(text, path, options):
     try:
         tree = ast.parse(text, path)
     except SyntaxError as error:
-        raise ValueError(f"{path}, line {error.lineno}: syntax error: {error.msg}") from None
+        raise UserError(f"{path}, line {error.lineno}: syntax error: {error.msg}") from None
     literals = [node for node in tree.body if _literal_name(node)]
     names = [_literal_name(node) for node in literals]
     used = {name for name in names if name in options and names.count(name) == 1}
@@ -92,7 +94,7 @@ def _execute(text, path, options):
     try:
         exec(compile(ast.fix_missing_locations(tree), path, "exec"), namespace)
     except Exception as error:
-        raise ValueError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
+        raise UserError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
     return {name: value for name, value in namespace.items() if _is_setting(name, value)}, used
 
 
@@ -125,7 +127,7 @@ def check_kind(option, old, new):
     """ValueError where an option puts something of another kind in the place of a config's value `old`; None may."""
     kind = _kind(old)
     if new is not None and _kind(new) not in TAKES.get(kind, (_kind(new),)):
-        raise ValueError(f"option {option!r}: found {new!r}, expected a {kind} as the config's {_short(old)}")
+        raise UserError(f"option {option!r}: found {new!r}, expected a {kind} as the config's {_short(old)}")
 
 
 def _kind(value):
@@ -146,11 +148,11 @@ def _fill(value, placeholders, base_tree, path):
     if not isinstance(value, str) or not any(marker in value for marker in placeholders):
         return value
     if value not in placeholders:
-        raise ValueError(f"{path}: '{{{{ _base_... }}}}' stands for a whole value and cannot be part of an expression")
+        raise UserError(f"{path}: '{{{{ _base_... }}}}' stands for a whole value and cannot be part of an expression")
     found = base_tree
     for key in placeholders[value].split("."):
         if not isinstance(found, dict) or key not in found:
-            raise KeyError(f"{path}: {{{{ _base_.{placeholders[value]} }}}}: the bases have no key {key!r}")
+            raise UserKeyError(f"{path}: {{{{ _base_.{placeholders[value]} }}}}: the bases have no key {key!r}")
         found = found[key]
     return found
 
@@ -164,7 +166,7 @@ def merge(child, base, path):
             value = {name: item for name, item in value.items() if name != DELETE}
             if key in base and not delete:
                 if not isinstance(base[key], dict):
-                    raise ValueError(
+                    raise UserError(
                         f"{path}: {key!r} is a dict here and {type(base[key]).__name__} in its base; "
                         f"add {DELETE}=True to replace it"
                     )

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, default_collate
 from pointins_ext.embedded.logger import get_root_logger
 from pointins_ext.embedded.registry import DATASETS, TRANSFORMS, build_dataset
 from pointins_ext.embedded.transform import Compose
+from pointins_ext.errors import UserError, UserKeyError
 
 FLOAT_ASSETS = ("coord", "color", "normal", "strength")
 LABEL_ASSETS = ("segment", "instance")
@@ -106,7 +107,7 @@ class DefaultDataset(Dataset):
             raise FileNotFoundError(f"{path}: no coord.npy in this scene folder")
         scene = {key: np.load(file) for key, file in sorted(files.items())}
         if len(scene["coord"]) == 0:
-            raise ValueError(f"{files['coord']}: no point in this scene; take it out of the data, or write it again")
+            raise UserError(f"{files['coord']}: no point in this scene; take it out of the data, or write it again")
         scene.update({key: scene[key].astype(np.float32) for key in FLOAT_ASSETS if key in scene})
         if "strength" in scene:
             scene["strength"] = scene["strength"].reshape(-1, 1)
@@ -115,7 +116,7 @@ class DefaultDataset(Dataset):
             scene[key] = label.reshape(-1).astype(np.int32)
         for key in (*FLOAT_ASSETS, *LABEL_ASSETS):
             if key in scene and len(scene[key]) != len(scene["coord"]):
-                raise ValueError(
+                raise UserError(
                     f"{files[key]}: {len(scene[key])} rows, expected {len(scene['coord'])} as in coord.npy; "
                     "write both again from the same points"
                 )
@@ -135,7 +136,9 @@ class DefaultDataset(Dataset):
         result = dict(segment=data_dict.pop("segment"), name=data_dict.pop("name"))
         if "origin_segment" in data_dict:
             if "inverse" not in data_dict:
-                raise KeyError("test transform copies segment to origin_segment: set GridSample(return_inverse=True)")
+                raise UserKeyError(
+                    "test transform copies segment to origin_segment: set GridSample(return_inverse=True)"
+                )
             result.update(origin_segment=data_dict.pop("origin_segment"), inverse=data_dict.pop("inverse"))
         fragments = []
         for augment in self.aug_transform:
@@ -202,7 +205,7 @@ def point_collate_fn(batch, mix_prob=0):
     if random.random() >= mix_prob:
         return batch
     if "global_offset" in batch or "local_offset" in batch:
-        raise ValueError(f"mix_prob is {mix_prob} in a pretraining batch of views, which cannot be mixed: set it to 0")
+        raise UserError(f"mix_prob is {mix_prob} in a pretraining batch of views, which cannot be mixed: set it to 0")
     if "instance" in batch:
         batch["instance"] = _mix_instance(batch["instance"], batch["offset"])
     for key in [key for key in batch if "offset" in key]:

@@ -8,6 +8,7 @@ import torch
 from pointins_ext.embedded import plain_pickle
 from pointins_ext.embedded.dataset import DefaultDataset
 from pointins_ext.embedded.registry import DATASETS
+from pointins_ext.errors import UserError
 
 PREPROCESSING = "make them with Pointcept's pointcept/datasets/preprocessing/{} and link the result to data_root"
 
@@ -43,11 +44,11 @@ class ScanNetDataset(DefaultDataset):
         if self.la is None:
             return scene
         if scene["name"] not in self.la:
-            raise ValueError(f"la_file has no scene {scene['name']!r}, only {len(self.la)} others; check split")
+            raise UserError(f"la_file has no scene {scene['name']!r}, only {len(self.la)} others; check split")
         index, number = self.la[scene["name"]], len(scene["coord"])
         beyond = index[(index < 0) | (index >= number)]
         if len(beyond):
-            raise ValueError(
+            raise UserError(
                 f"la_file names the point {beyond[0]} of {path}, which has {number} points; take that of the "
                 "same preprocessing"
             )
@@ -96,4 +97,4 @@ def _read_indices(path):
         raise
     except Exception as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"la_file {path}: {reason}; expected torch.save of {{scene name: point indices}}") from error
+        raise UserError(f"la_file {path}: {reason}; expected torch.save of {{scene name: point indices}}") from error

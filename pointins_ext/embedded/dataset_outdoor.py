@@ -15,6 +15,7 @@ from pointins_ext.embedded.label_maps import (
     to_classes,
 )
 from pointins_ext.embedded.registry import DATASETS
+from pointins_ext.errors import UserError
 
 KITTI_SEQUENCES = dict(train=(*range(8), 9, 10), val=(8,), test=range(11, 22))
 
@@ -87,7 +88,7 @@ class SemanticKITTIDataset(DefaultDataset):
         sweeps = []
         for split in [self.split] if isinstance(self.split, str) else self.split:
             if split not in KITTI_SEQUENCES:
-                raise ValueError(f"SemanticKITTI has no split {split!r}; expected one of {', '.join(KITTI_SEQUENCES)}")
+                raise UserError(f"SemanticKITTI has no split {split!r}; expected one of {', '.join(KITTI_SEQUENCES)}")
             for sequence in KITTI_SEQUENCES[split]:
                 folder = Path(self.data_root, "dataset", "sequences", f"{sequence:02d}", "velodyne")
                 found = sorted(map(str, folder.glob("*.bin")))
@@ -132,7 +133,7 @@ class WaymoDataset(DefaultDataset):
 
     def __init__(self, timestamp=(0,), reference_label=True, timing_embedding=False, **kwargs):
         if timestamp[0] != 0:
-            raise ValueError(f"WaymoDataset: timestamp is {tuple(timestamp)}; expected the frame itself, 0, first")
+            raise UserError(f"WaymoDataset: timestamp is {tuple(timestamp)}; expected the frame itself, 0, first")
         self.timestamp = tuple(timestamp)
         self.reference_label = reference_label
         self.timing_embedding = timing_embedding
@@ -180,7 +181,7 @@ def _move(coord, pose):
 def _read_points(path, columns):
     table = np.fromfile(path, np.float32)
     if table.size % columns:
-        raise ValueError(
+        raise UserError(
             f"{path}: {table.size} float32 numbers, expected a multiple of {columns}; the file is cut, copy it again"
         )
     return table.reshape(-1, columns)
@@ -189,7 +190,7 @@ def _read_points(path, columns):
 def _read_labels(path, dtype, number):
     labels = np.fromfile(path, dtype)
     if len(labels) != number:
-        raise ValueError(
+        raise UserError(
             f"{path}: {len(labels)} labels, expected {number} as points of the sweep; copy both from the same release"
         )
     return labels

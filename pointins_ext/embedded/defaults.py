@@ -8,6 +8,7 @@ from pointins_ext.embedded.config_file import import_modules
 from pointins_ext.embedded.env import get_random_seed, set_seed
 from pointins_ext.embedded.logger import get_root_logger
 from pointins_ext.engine import comm
+from pointins_ext.errors import UserError, UserKeyError
 from pointins_ext.files import require_output_folder
 from pointins_ext.flags import at_least
 
@@ -94,17 +95,17 @@ def check_runtime(cfg, source):
         if value is None and key in ("num_worker", "batch_size_val"):
             continue
         if type(value) is not int or value < low:
-            raise ValueError(f"{source}: {key} = {value!r}, expected a whole number of at least {low}")
+            raise UserError(f"{source}: {key} = {value!r}, expected a whole number of at least {low}")
     clip_grad = cfg["clip_grad"]
     if clip_grad is not None and not (isinstance(clip_grad, (int, float)) and clip_grad > 0):
-        raise ValueError(f"{source}: clip_grad = {clip_grad!r}, expected a number above 0, or None")
+        raise UserError(f"{source}: clip_grad = {clip_grad!r}, expected a number above 0, or None")
     for key, kind in dict(data=dict, hooks=list).items():
         if key in cfg and not isinstance(cfg[key], kind):
-            raise ValueError(f"{source}: {key} = {cfg[key]!r}, expected a {kind.__name__}")
+            raise UserError(f"{source}: {key} = {cfg[key]!r}, expected a {kind.__name__}")
     if cfg["epoch"] % cfg["eval_epoch"]:
-        raise ValueError(f"{source}: epoch = {cfg['epoch']} must be a multiple of eval_epoch = {cfg['eval_epoch']}")
+        raise UserError(f"{source}: epoch = {cfg['epoch']} must be a multiple of eval_epoch = {cfg['eval_epoch']}")
     if not isinstance(cfg.get("data", {}).get("train"), dict):
-        raise KeyError(f"{source}: data = dict(train=dict(type=...)) is missing")
+        raise UserKeyError(f"{source}: data = dict(train=dict(type=...)) is missing")
     require_output_folder(cfg["save_path"])
 
 
@@ -113,7 +114,7 @@ def check_shares(cfg, world_size):
     for key in SHARED:
         total = cfg.get(key)
         if total is not None and (total < world_size or total % world_size):
-            raise ValueError(f"{key} = {total} must be a multiple of the number of processes, {world_size}")
+            raise UserError(f"{key} = {total} must be a multiple of the number of processes, {world_size}")
 
 
 def default_setup(cfg):

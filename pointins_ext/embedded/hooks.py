@@ -15,6 +15,7 @@ from pointins_ext.embedded.logger import FILE_ONLY
 from pointins_ext.embedded.registry import HOOKS
 from pointins_ext.embedded.scheduler import CosineScheduler
 from pointins_ext.engine import comm
+from pointins_ext.errors import UserError
 from pointins_ext.files import whole_file
 
 
@@ -98,7 +99,7 @@ class CheckpointSaver(HookBase):
     def _update_best(self):
         info = self.trainer.comm_info
         if "current_metric_value" not in info:
-            raise ValueError(
+            raise UserError(
                 "evaluate=True needs an evaluator hook before CheckpointSaver; add one or set evaluate=False"
             )
         is_best = info["current_metric_value"] > self.trainer.best_metric_value
@@ -244,7 +245,7 @@ def _scalars(result):
     """Floats of the result dict, with a single transfer from the device."""
     for name, value in result.items():
         if not torch.is_tensor(value) or value.numel() != 1:
-            raise ValueError(f"the model's result entry {name!r} must be a scalar tensor, found {type(value).__name__}")
+            raise UserError(f"the model's result entry {name!r} must be a scalar tensor, found {type(value).__name__}")
     values = torch.stack([value.detach().reshape(()).double() for value in result.values()]).tolist()
     return dict(zip(result, values, strict=True))
 

@@ -4,6 +4,8 @@ SemanticKITTI.
 
 import numpy as np
 
+from pointins_ext.errors import UserError
+
 UNDEFINED = np.iinfo(np.int64).min
 
 # Class -> raw labels, in the order of the benchmark's classes. Every other raw label of the definition is ignored.
@@ -65,5 +67,5 @@ def to_classes(raw, table, path):
     segment = table[np.minimum(raw, len(table) - 1)]
     unknown = np.unique(raw[(raw >= len(table)) | (segment == UNDEFINED)])
     if len(unknown):
-        raise ValueError(f"{path}: the dataset defines no raw labels {unknown[:10].tolist()}; is the file broken?")
+        raise UserError(f"{path}: the dataset defines no raw labels {unknown[:10].tolist()}; is the file broken?")
     return segment

@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from pointins_ext.embedded.registry import LOSSES
+from pointins_ext.errors import UserError
 
 
 def build_criteria(cfg):
@@ -55,7 +56,7 @@ class LovaszLoss:
 
     def __init__(self, mode="multiclass", ignore_index=None, loss_weight=1.0):
         if mode != "multiclass":
-            raise ValueError(f"LovaszLoss: mode is {mode!r}; the embedded host knows 'multiclass' alone")
+            raise UserError(f"LovaszLoss: mode is {mode!r}; the embedded host knows 'multiclass' alone")
         self.ignore_index = ignore_index
         self.loss_weight = loss_weight
 

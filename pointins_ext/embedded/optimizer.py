@@ -4,6 +4,7 @@ import torch
 
 from pointins_ext.embedded.logger import get_root_logger
 from pointins_ext.embedded.registry import OPTIMIZERS
+from pointins_ext.errors import UserError
 
 for _optimizer in (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD):
     OPTIMIZERS.register_module(module=_optimizer)
@@ -24,7 +25,7 @@ def build_optimizer(cfg, model, param_dicts=None):
         if parameter.requires_grad:
             groups[_group_of(name, param_dicts)]["params"].append(parameter)
     if not any(group["params"] for group in groups):
-        raise ValueError("the model has no trainable parameter: every requires_grad is False")
+        raise UserError("the model has no trainable parameter: every requires_grad is False")
     logger = get_root_logger()
     for i, group in enumerate(groups):
         keyword = repr(param_dicts[i - 1]["keyword"]) if i else "none"

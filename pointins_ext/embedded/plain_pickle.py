@@ -10,6 +10,8 @@ import pickle
 import numpy as np
 import torch
 
+from pointins_ext.errors import UserError
+
 # The numpy that wrote a file calls its insides numpy.core or numpy._core; the names behind the module are the same.
 NUMPY = {
     "_reconstruct": np.zeros(1).__reduce__()[0],
@@ -47,4 +49,4 @@ def read(path):
         try:
             return load(file)
         except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, IndexError) as error:
-            raise ValueError(f"{path} cannot be read as a pickle of plain data: {error}; write it again") from error
+            raise UserError(f"{path} cannot be read as a pickle of plain data: {error}; write it again") from error

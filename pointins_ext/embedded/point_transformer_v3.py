@@ -8,6 +8,7 @@ from torch import nn
 from pointins_ext.embedded.modules import PointModule, PointSequential
 from pointins_ext.embedded.serialized_attention import SerializedAttention
 from pointins_ext.embedded.structure import Point
+from pointins_ext.errors import UserError, UserKeyError
 from pointins_ext.ops.subm_conv import SubMConv3d
 
 
@@ -219,9 +220,9 @@ class PointTransformerV3(PointModule):
     def forward(self, data_dict):
         point = Point(data_dict)
         if not {"coord", "feat", "offset"} <= point.keys():
-            raise KeyError(f"the backbone needs coord, feat and offset (or batch); the batch has {sorted(point)}")
+            raise UserKeyError(f"the backbone needs coord, feat and offset (or batch); the batch has {sorted(point)}")
         if point.feat.shape[1] != self.in_channels:
-            raise ValueError(
+            raise UserError(
                 f"feat has {point.feat.shape[1]} channels, the backbone expects in_channels={self.in_channels}; "
                 "match Collect(feat_keys=...) in the data config"
             )
@@ -235,4 +236,4 @@ def check_stages(prefix, sizes, expected):
     """ValueError unless every sequence has `expected` entries, one for each stage."""
     for name, value in sizes.items():
         if len(value) != expected:
-            raise ValueError(f"{prefix}_{name} has {len(value)} entries, stride asks for {expected}: {tuple(value)}")
+            raise UserError(f"{prefix}_{name} has {len(value)} entries, stride asks for {expected}: {tuple(value)}")

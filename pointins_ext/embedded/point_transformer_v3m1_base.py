@@ -9,6 +9,7 @@ from pointins_ext.embedded.modules import PointModule, PointSequential
 from pointins_ext.embedded.point_transformer_v3 import Block, PointTransformerV3, Unpooling
 from pointins_ext.embedded.registry import MODELS, MODULES
 from pointins_ext.embedded.structure import Point, batch2offset
+from pointins_ext.errors import UserError, UserKeyError
 from pointins_ext.ops.batch_norm import BatchNorm1d
 from pointins_ext.ops.subm_conv import SubMConv3d
 from pointins_ext.ops.voxels import sorted_runs
@@ -45,7 +46,9 @@ class PDNorm(PointModule):
         condition = point.get("condition")
         condition = condition if isinstance(condition, str | None) else condition[0]
         if condition not in self.conditions:
-            raise KeyError(f"batch condition is {condition!r}, the backbone's pdnorm_conditions are {self.conditions}")
+            raise UserKeyError(
+                f"batch condition is {condition!r}, the backbone's pdnorm_conditions are {self.conditions}"
+            )
         return self.conditions.index(condition)
 
 
@@ -71,7 +74,7 @@ class SerializedPooling(PointModule):
     def __init__(self, in_channels, out_channels, norm_layer, stride=2):
         super().__init__()
         if stride < 1 or stride & (stride - 1):
-            raise ValueError(f"stride {stride} is not a power of two; PT-v3m1 pools along the curve, PT-v3m2 takes any")
+            raise UserError(f"stride {stride} is not a power of two; PT-v3m1 pools along the curve, PT-v3m2 takes any")
         self.depth = stride.bit_length() - 1
         self.proj = nn.Linear(in_channels, out_channels)
         self.norm = PointSequential(norm_layer(out_channels))

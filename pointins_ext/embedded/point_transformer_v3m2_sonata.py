@@ -9,6 +9,7 @@ from pointins_ext.embedded.modules import PointModule, PointSequential
 from pointins_ext.embedded.point_transformer_v3 import Block, PointTransformerV3, Unpooling
 from pointins_ext.embedded.registry import MODELS
 from pointins_ext.embedded.structure import Point, batch2offset
+from pointins_ext.errors import UserError
 from pointins_ext.ops.subm_conv import SubMConv3d
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
@@ -30,7 +31,7 @@ class Embedding(PointModule):
         point = self.stem(point)
         if "mask" in point:
             if self.mask_token is None:
-                raise ValueError("the batch has a mask, but the backbone was built with mask_token=False")
+                raise UserError("the batch has a mask, but the backbone was built with mask_token=False")
             point.feat = torch.where(point.mask[:, None], self.mask_token.to(point.feat.dtype), point.feat)
         return point
 

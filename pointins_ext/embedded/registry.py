@@ -4,6 +4,8 @@ import copy
 import difflib
 import inspect
 
+from pointins_ext.errors import UserError, UserKeyError
+
 
 class Registry:
     """Map from a name to a class, filled by decorators and read by `build`."""
@@ -44,28 +46,30 @@ class Registry:
         missing or unknown key; an error raised inside the component keeps its type and gets the component's name.
         """
         if not isinstance(cfg, dict):
-            raise ValueError(f"{self.name}: a component is a dict with the key 'type', found {cfg!r}")
+            raise UserError(f"{self.name}: a component is a dict with the key 'type', found {cfg!r}")
         args = {**(default_args or {}), **cfg}
         if "type" not in args:
-            raise KeyError(f"{self.name}: the key 'type' is missing in the component with keys {sorted(args)}")
+            raise UserKeyError(f"{self.name}: the key 'type' is missing in the component with keys {sorted(args)}")
         kind = args.pop("type")
         cls = kind if inspect.isclass(kind) else self.module_dict.get(kind)
         if cls is None:
-            raise KeyError(self._unknown(kind))
+            raise UserKeyError(self._unknown(kind))
         label = kind if isinstance(kind, str) else kind.__name__
         _check_keys(label, cls, args)
         try:
             return cls(**args)
         except Exception as error:
             _prefix(error, label)
+            if isinstance(error, ValueError) and not cls.__module__.startswith("pointins_ext"):
+                raise UserError(str(error)) from error  # torch checks what its optimizers are given
             raise
 
     def _register(self, cls, name, force):
         name = name or cls.__name__
         if "." in name:
-            raise KeyError(f"{self.name}: a registered name has no dots, found {name!r}")
+            raise UserKeyError(f"{self.name}: a registered name has no dots, found {name!r}")
         if self.module_dict.get(name, cls) is not cls and not force:
-            raise KeyError(f"{self.name}: {name!r} is already registered by {self.module_dict[name]}")
+            raise UserKeyError(f"{self.name}: {name!r} is already registered by {self.module_dict[name]}")
         self.module_dict[name] = cls
         return cls
 
@@ -91,16 +95,16 @@ def _check_keys(label, cls, args):
     required = {p.name for p in parameters if p.name in named and p.default is p.empty}
     missing = sorted(required - args.keys())
     if missing:
-        raise ValueError(f"{label}: missing key {', '.join(map(repr, missing))}; found {sorted(args)}")
+        raise UserError(f"{label}: missing key {', '.join(map(repr, missing))}; found {sorted(args)}")
     for p in parameters:
         number = isinstance(p.default, (int, float)) and not isinstance(p.default, bool)
         if number and isinstance(args.get(p.name), (str, dict)):
-            raise ValueError(f"{label}: {p.name} = {args[p.name]!r}, expected a number as its default {p.default}")
+            raise UserError(f"{label}: {p.name} = {args[p.name]!r}, expected a number as its default {p.default}")
     unknown = sorted(args.keys() - set(named))
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         close = difflib.get_close_matches(unknown[0], named, n=2)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {sorted(named)}"
-        raise ValueError(f"{label}: unknown key {', '.join(map(repr, unknown))}; {hint}")
+        raise UserError(f"{label}: unknown key {', '.join(map(repr, unknown))}; {hint}")
 
 
 def _prefix(error, label):

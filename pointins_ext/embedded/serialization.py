@@ -2,6 +2,8 @@
 
 import torch
 
+from pointins_ext.errors import UserError
+
 AXES = {"": [0, 1, 2], "-trans": [1, 0, 2]}
 
 
@@ -14,7 +16,7 @@ def encode(grid_coord, batch=None, depth=16, order="z"):
     """
     curve, trans, rest = order.partition("-trans")
     if curve not in CURVES or rest:
-        raise ValueError(f"unknown serialization order {order!r}; choose from z, z-trans, hilbert, hilbert-trans")
+        raise UserError(f"unknown serialization order {order!r}; choose from z, z-trans, hilbert, hilbert-trans")
     code = CURVES[curve](grid_coord[:, AXES[trans]].long(), depth)
     return code if batch is None else batch.long() << depth * 3 | code
 

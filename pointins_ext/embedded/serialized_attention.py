@@ -6,6 +6,7 @@ from torch import nn
 
 from pointins_ext.embedded.modules import PointModule
 from pointins_ext.embedded.structure import offset2bincount
+from pointins_ext.errors import UserError
 
 
 @torch.no_grad()
@@ -54,7 +55,7 @@ class SerializedAttention(PointModule):
     ):
         super().__init__()
         if channels % num_heads:
-            raise ValueError(f"{channels} channels do not divide into {num_heads} heads")
+            raise UserError(f"{channels} channels do not divide into {num_heads} heads")
         self.num_heads = num_heads
         self.patch_size = patch_size
         self.scale = qk_scale

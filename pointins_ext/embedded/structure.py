@@ -4,6 +4,7 @@ import torch
 from addict import Dict
 
 from pointins_ext.embedded.serialization import encode
+from pointins_ext.errors import UserError, UserKeyError
 from pointins_ext.ops.subm_conv import kernel_map
 
 MAX_DEPTH = 16
@@ -53,7 +54,7 @@ class Point(Dict):
         extent = self._require_grid_coord()
         depth = max(extent.bit_length(), 1) if depth is None else depth
         if depth > MAX_DEPTH or depth * 3 + len(self.offset).bit_length() > 63:
-            raise ValueError(
+            raise UserError(
                 f"the cloud spans {extent} grid cells in {len(self.offset)} batch entries; at most {2**MAX_DEPTH} "
                 "cells can be serialised: use a coarser grid_size, or remove outlying points"
             )
@@ -86,17 +87,17 @@ class Point(Dict):
         """Compute grid_coord where it is missing; returns the largest coordinate + 1."""
         if "grid_coord" not in self:
             if not {"coord", "grid_size"} <= self.keys():
-                raise KeyError(f"a Point needs grid_coord, or coord and grid_size; it has {sorted(self.keys())}")
+                raise UserKeyError(f"a Point needs grid_coord, or coord and grid_size; it has {sorted(self.keys())}")
             size = self.grid_size
             if torch.is_tensor(size) and size.numel() != 1:
-                raise ValueError(f"grid_size has {size.numel()} values; a Point takes one for the whole batch")
+                raise UserError(f"grid_size has {size.numel()} values; a Point takes one for the whole batch")
             coord = self.coord - self.coord.amin(0) if len(self.coord) else self.coord
             self["grid_coord"] = torch.div(coord, size, rounding_mode="trunc").int()
         if not len(self.grid_coord):
             return 0
         low, high = torch.stack(self.grid_coord.aminmax()).tolist()
         if low < 0:
-            raise ValueError(
+            raise UserError(
                 f"grid_coord has a negative or non-finite entry ({low}); check coord for NaN and outlying points"
             )
         return high + 1

@@ -22,7 +22,7 @@ from pointins_ext.embedded.scheduler import build_scheduler
 from pointins_ext.engine import comm
 from pointins_ext.engine.ddp import create_ddp_model
 from pointins_ext.engine.step import TrainingStep, amp_dtype
-from pointins_ext.errors import require_scenes
+from pointins_ext.errors import UserKeyError, require_scenes
 
 
 class TrainerBase:
@@ -204,7 +204,7 @@ class Trainer(TrainingStep, TrainerBase):
         if not self.cfg.evaluate:
             return None
         if "val" not in self.cfg.data:
-            raise KeyError("evaluate=True needs data = dict(val=dict(type=...)); add it or set evaluate=False")
+            raise UserKeyError("evaluate=True needs data = dict(val=dict(type=...)); add it or set evaluate=False")
         dataset = build_dataset(self.cfg.data.val)
         sampler = DistributedSampler(dataset, shuffle=False) if comm.get_world_size() > 1 else None
         return self._loader(dataset, self.cfg.batch_size_val_per_gpu, sampler=sampler)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from pointins_ext.embedded.registry import TRANSFORMS
+from pointins_ext.errors import UserError
 
 GRAY = np.array([0.2989, 0.587, 0.114], np.float32)
 
@@ -117,9 +118,9 @@ def jitter_range(value, name, center):
     elif not isinstance(value, Number) and len(value) == 2 and value[0] <= value[1]:
         low, high = value
     else:
-        raise ValueError(f"RandomColorJitter: {name} is {value!r}, expected a number >= 0 or a pair (low, high)")
+        raise UserError(f"RandomColorJitter: {name} is {value!r}, expected a number >= 0 or a pair (low, high)")
     if center == 0 and not -0.5 <= low <= high <= 0.5:
-        raise ValueError(f"RandomColorJitter: {name} spans {(low, high)}, expected within -0.5..0.5")
+        raise UserError(f"RandomColorJitter: {name} spans {(low, high)}, expected within -0.5..0.5")
     return None if low == high == center else (max(low, 0) if center else low, high)
 
 

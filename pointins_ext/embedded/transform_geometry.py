@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from pointins_ext.embedded.registry import TRANSFORMS
+from pointins_ext.errors import UserError
 
 
 def box_center(coord):
@@ -16,7 +17,7 @@ def box_center(coord):
 def rotation(angle, axis):
     """Rotation matrix (3, 3) by `angle` radians around "x", "y" or "z"; points turn by `coord @ matrix.T`."""
     if axis not in ("x", "y", "z"):
-        raise ValueError(f"rotation axis is {axis!r}, expected 'x', 'y' or 'z'")
+        raise UserError(f"rotation axis is {axis!r}, expected 'x', 'y' or 'z'")
     first, second = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
     matrix = np.eye(3)
     matrix[[first, second], [first, second]] = np.cos(angle)
@@ -157,7 +158,7 @@ class RandomJitter:
 
     def __init__(self, sigma=0.01, clip=0.05):
         if clip <= 0:
-            raise ValueError(f"RandomJitter: clip is {clip}, expected a positive length in metres")
+            raise UserError(f"RandomJitter: clip is {clip}, expected a positive length in metres")
         self.sigma = sigma
         self.clip = clip
 

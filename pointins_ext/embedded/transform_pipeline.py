@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from pointins_ext.embedded.registry import TRANSFORMS
+from pointins_ext.errors import UserError, UserKeyError
 
 
 class Compose:
@@ -28,7 +29,7 @@ class Compose:
             name = data_dict.get("name", "") if isinstance(data_dict, Mapping) else ""
             data_dict = transform(data_dict)
             if isinstance(data_dict, Mapping) and "coord" in data_dict and len(data_dict["coord"]) == 0:
-                raise ValueError(
+                raise UserError(
                     f"{type(transform).__name__} leaves no point of the scene {name!r}; take this transform out of the "
                     "pipeline, or the scene out of the data"
                 )
@@ -38,7 +39,7 @@ class Compose:
 def take(data_dict, key, caller):
     """`data_dict[key]`; a KeyError that names the transform and the keys at hand where it is missing."""
     if key not in data_dict:
-        raise KeyError(
+        raise UserKeyError(
             f"{caller}: the sample {data_dict.get('name', '')!r} has no key {key!r}, only {sorted(data_dict)}; "
             f"remove the key from the config or add it in the dataset"
         )

@@ -5,6 +5,7 @@ import random
 import numpy as np
 
 from pointins_ext.embedded.registry import TRANSFORMS
+from pointins_ext.errors import UserError
 
 INDEX_VALID_KEYS = ("coord", "color", "normal", "superpoint", "strength", "segment", "instance")
 
@@ -93,9 +94,9 @@ class GridSample:
         project_displacement=False,
     ):
         if mode not in ("train", "test"):
-            raise ValueError(f"GridSample: mode is {mode!r}, expected 'train' or 'test'")
+            raise UserError(f"GridSample: mode is {mode!r}, expected 'train' or 'test'")
         if not grid_size > 0:
-            raise ValueError(f"GridSample: grid_size is {grid_size}, expected metres above 0")
+            raise UserError(f"GridSample: grid_size is {grid_size}, expected metres above 0")
         self.grid_size = grid_size
         self.hash = fnv_hash if hash_type == "fnv" else ravel_hash
         self.mode = mode
@@ -159,9 +160,9 @@ class SphereCrop:
 
     def __init__(self, point_max=80000, sample_rate=None, mode="random"):
         if mode not in ("random", "center"):
-            raise ValueError(f"SphereCrop: mode is {mode!r}, expected 'random' or 'center'")
+            raise UserError(f"SphereCrop: mode is {mode!r}, expected 'random' or 'center'")
         if point_max < 1:
-            raise ValueError(f"SphereCrop: point_max is {point_max}, expected 1 point or more")
+            raise UserError(f"SphereCrop: point_max is {point_max}, expected 1 point or more")
         self.point_max = point_max
         self.sample_rate = sample_rate
         self.mode = mode

@@ -4,6 +4,7 @@ import numpy as np
 
 from pointins_ext.embedded.registry import TRANSFORMS
 from pointins_ext.embedded.transform_pipeline import Compose, take
+from pointins_ext.errors import UserError
 
 
 @TRANSFORMS.register_module()
@@ -32,7 +33,7 @@ class MultiViewGenerator:
         view_keys=("coord", "origin_coord", "color", "normal"),
     ):
         if "coord" not in view_keys:
-            raise ValueError(f"MultiViewGenerator: view_keys are {tuple(view_keys)}, expected 'coord' among them")
+            raise UserError(f"MultiViewGenerator: view_keys are {tuple(view_keys)}, expected 'coord' among them")
         self.global_view_num = global_view_num
         self.global_view_scale = global_view_scale
         self.local_view_num = local_view_num
@@ -92,7 +93,7 @@ class MultiViewGenerator:
         for view in views:
             sizes = {key: len(view[key]) for key in self.view_keys}
             if len(set(sizes.values())) > 1:
-                raise ValueError(
+                raise UserError(
                     f"MultiViewGenerator: {prefix}_transform left keys of different lengths {sizes}; "
                     "list all of them in index_valid_keys (transform Update) if it drops points"
                 )

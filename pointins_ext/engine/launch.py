@@ -11,6 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from pointins_ext.engine import comm
+from pointins_ext.errors import UserError
 
 TIMEOUT = timedelta(minutes=60)
 
@@ -24,13 +25,13 @@ def launch(main_func, num_gpus_per_machine, num_machines=1, machine_rank=0, dist
     if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         return _run(main_func, int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", cfg)
     if torch.cuda.is_available() and num_gpus_per_machine > torch.cuda.device_count():
-        raise ValueError(f"{num_gpus_per_machine} GPUs asked, {torch.cuda.device_count()} found; lower -g / --num-gpus")
+        raise UserError(f"{num_gpus_per_machine} GPUs asked, {torch.cuda.device_count()} found; lower -g / --num-gpus")
     world_size = num_machines * num_gpus_per_machine
     if world_size <= 1:
         return main_func(*cfg)
     if dist_url == "auto":
         if num_machines > 1:
-            raise ValueError("several machines need the address of machine 0: --dist-url tcp://HOST:PORT")
+            raise UserError("several machines need the address of machine 0: --dist-url tcp://HOST:PORT")
         dist_url = f"tcp://127.0.0.1:{_free_port()}"
     args = (main_func, num_gpus_per_machine, machine_rank, world_size, dist_url, cfg)
     mp.spawn(_spawned, args=args, nprocs=num_gpus_per_machine)

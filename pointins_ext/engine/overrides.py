@@ -1,5 +1,7 @@
 """Overrides of the command line: items of a list by their type, `hooks.ODRHook.prior` for `hooks.3.prior`."""
 
+from pointins_ext.errors import UserKeyError
+
 
 def with_indices(tree, key):
     """The dotted `key` with the index of each list item that it names by type; indices and other keys stay.
@@ -19,7 +21,7 @@ def _index_of(kind, items, key):
     types = [item.get("type") if isinstance(item, dict) else None for item in items]
     if types.count(kind) != 1:
         found = "none has" if kind not in types else f"{types.count(kind)} have"
-        raise KeyError(
+        raise UserKeyError(
             f"option {key!r}: of the {len(items)} items of this list {found} the type {kind!r}; "
             f"types are {', '.join(map(str, types))}; name one of them, or an index from 0"
         )

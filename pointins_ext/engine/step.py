@@ -3,6 +3,7 @@
 import torch
 
 from pointins_ext.engine import comm
+from pointins_ext.errors import UserError
 
 AMP_DTYPE = dict(float16=torch.float16, bfloat16=torch.bfloat16)
 
@@ -54,7 +55,7 @@ class TrainingStep:
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
-            raise ValueError(
+            raise UserError(
                 f"{self.where()}: a BatchNorm of the model gets one row, scenes {batch.get('name', 'without name')}: "
                 "their points fill one voxel; leave these scenes out, or take a larger batch_size"
             ) from error
@@ -64,7 +65,7 @@ class TrainingStep:
         batches = len(self.train_loader) * self.cfg.eval_epoch
         updates = batches // self.cfg.gradient_accumulation_steps
         if updates < 1:
-            raise ValueError(
+            raise UserError(
                 f"gradient_accumulation_steps = {self.cfg.gradient_accumulation_steps}, but the whole run has "
                 f"{batches} batches: it would never step"
             )
@@ -108,7 +109,7 @@ def amp_dtype(cfg, device, logger):
     if not cfg.enable_amp:
         return None
     if cfg.amp_dtype not in AMP_DTYPE:
-        raise ValueError(f"amp_dtype is one of {sorted(AMP_DTYPE)}, found {cfg.amp_dtype!r}")
+        raise UserError(f"amp_dtype is one of {sorted(AMP_DTYPE)}, found {cfg.amp_dtype!r}")
     if device.type == "cpu" and cfg.amp_dtype == "float16":
         logger.warning("enable_amp with float16 needs a GPU: training in float32")
         return None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from pointins_ext.errors import UserError
+
 THRESHOLDS = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
 
 
@@ -106,11 +108,11 @@ class InstanceAveragePrecision:
         size = np.bincount(owner)
         score = as_array(prediction.get("score", size)).astype(np.float64)
         if len(size) > len(score):
-            raise ValueError(
+            raise UserError(
                 f"prediction instance holds id {len(size) - 1}, but there are {len(score)} scores; ids must be 0..K-1"
             )
         if np.isnan(score).any():
-            raise ValueError("prediction score holds NaN: it cannot be ranked")
+            raise UserError("prediction score holds NaN: it cannot be ranked")
         if self.class_agnostic:
             return owner, point, score, np.zeros(len(score), np.int64)
         category = as_array(prediction["category"]).astype(np.int64)
@@ -164,7 +166,7 @@ def members(prediction, num_points):
     if "masks" in prediction:
         masks = as_array(prediction["masks"])
         if masks.ndim != 2 or masks.shape[1] != num_points:
-            raise ValueError(f"prediction masks have shape {masks.shape}, expected (K, {num_points})")
+            raise UserError(f"prediction masks have shape {masks.shape}, expected (K, {num_points})")
         return np.nonzero(masks)
     label = as_array(prediction["instance"]).astype(np.int64)
     require_length("prediction instance", label, num_points)
@@ -232,4 +234,4 @@ def as_array(values):
 def require_length(name, values, length):
     """Raises ValueError unless `values` is (length,)."""
     if values.shape != (length,):
-        raise ValueError(f"{name} has shape {values.shape}, expected ({length},)")
+        raise UserError(f"{name} has shape {values.shape}, expected ({length},)")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pointins_ext.errors import UserError
 from pointins_ext.evaluation.instance import as_array, require_length
 
 COUNTS = ("true", "overlap", "false_positive", "false_negative", "shared", "predicted", "labelled")
@@ -27,7 +28,7 @@ class PanopticQuality:
         self.classes = np.setdiff1d(np.arange(num_classes), self.ignored)
         self.things = np.isin(self.classes, list(things))
         if self.things.sum() != len(set(things)):
-            raise ValueError(f"things {sorted(things)} must be among the evaluated classes {self.classes.tolist()}")
+            raise UserError(f"things {sorted(things)} must be among the evaluated classes {self.classes.tolist()}")
         self.counts = {name: np.zeros(num_classes) for name in COUNTS}
 
     def update(self, prediction, target):
@@ -70,7 +71,7 @@ class PanopticQuality:
     def _check_classes(self, name, segment):
         wrong = np.setdiff1d(segment, np.concatenate([self.classes, self.ignored]))
         if len(wrong):
-            raise ValueError(
+            raise UserError(
                 f"{name} segment holds classes {wrong[:5].tolist()}; expected 0..{self.num_classes - 1} "
                 f"or the ignored {self.ignored.tolist()}"
             )

@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-from pointins_ext.errors import file_name
+from pointins_ext.errors import UserError, file_name
 from pointins_ext.files import whole_file, write_text
 
 # the metrics as they are written, in the log and in TensorBoard as in Pointcept's
@@ -97,7 +97,7 @@ def class_names(data):
     """Names of the classes of `cfg.data`. ValueError unless there is one, and another, for each."""
     names = list(data.get("names") or [f"class_{i}" for i in range(data.num_classes)])
     if len(names) != data.num_classes or len(set(names)) < len(names):
-        raise ValueError(
+        raise UserError(
             f"data.names holds {len(names)} names, {len(set(names))} of them distinct; expected one for each of the "
             f"data.num_classes = {data.num_classes} classes"
         )

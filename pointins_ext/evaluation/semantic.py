@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pointins_ext.errors import UserError
 from pointins_ext.evaluation.instance import as_array, require_length
 
 
@@ -25,7 +26,7 @@ class SemanticSegmentation:
         for name, values in (("prediction", prediction[valid]), ("target", target[valid])):
             wrong = values[(values < 0) | (values >= self.num_classes)]
             if len(wrong):
-                raise ValueError(
+                raise UserError(
                     f"{name} holds classes {np.unique(wrong)[:5].tolist()}; expected 0..{self.num_classes - 1}"
                 )
         joint = target[valid] * self.num_classes + prediction[valid]

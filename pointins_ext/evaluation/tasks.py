@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pointins_ext.errors import UserError
 from pointins_ext.evaluation.instance import InstanceAveragePrecision, as_array
 from pointins_ext.evaluation.label_free import to_raw
 from pointins_ext.evaluation.panoptic import PanopticQuality
@@ -88,7 +89,7 @@ class Instance(Task):
 
     def read(self, result, batch):
         if len(batch["offset"]) != 1:
-            raise ValueError(
+            raise UserError(
                 f"pred_masks are those of one scene, the batch has {len(batch['offset'])}: set batch_size_val=None"
             )
         masks = as_array(result["pred_masks"]).astype(bool)
@@ -156,7 +157,7 @@ def scenes(batch):
             for own, those in zip(voxels, points, strict=True)
         ]
     elif raw and len(voxels) > 1:
-        raise ValueError(
+        raise UserError(
             f"a batch of {len(voxels)} scenes with 'inverse' needs origin_coord, too: add it to Copy and Collect in "
             "data.val.transform, or set batch_size_val=None"
         )

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from pointins_ext.engine.scoring import Tally, joined, score_scenes
-from pointins_ext.errors import require_scenes
+from pointins_ext.errors import UserError, require_scenes
 from pointins_ext.evaluation import InstanceAveragePrecision, components, results
 from pointins_ext.evaluation.results import class_names, report
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
@@ -23,7 +23,7 @@ class TaskEvaluator(HookBase):
 
     def __init__(self, every=1, **settings):
         if every < 1:
-            raise ValueError(f"{type(self).__name__}: every is {every}, expected a number of epochs from 1 on")
+            raise UserError(f"{type(self).__name__}: every is {every}, expected a number of epochs from 1 on")
         self.every = every
         self.settings = settings
 
@@ -172,7 +172,7 @@ class UnsupervisedInsEvaluator(HookBase):
         """The labels that are scored. ValueError where the scene lacks them."""
         keys = ("instance", "segment") if self.settings["segment_ignore_index"] else ("instance",)
         if not set(keys) <= scene.keys():
-            raise ValueError(
+            raise UserError(
                 f"UnsupervisedInsEvaluator needs {' and '.join(keys)} of every point, scene {scene.get('name')} has "
                 f"{', '.join(sorted(scene))}: give a labelled data set as data=dict(type=...)"
             )

@@ -5,7 +5,7 @@ import torch
 from scipy.spatial import cKDTree
 
 from pointins_ext.branch.targets import OffsetField
-from pointins_ext.errors import distinct_names
+from pointins_ext.errors import UserError, distinct_names
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase
 from pointins_ext.inference import instance_centers
@@ -30,7 +30,7 @@ class OracleHook(HookBase):
     def before_step(self):
         batch = self.trainer.comm_info["input_dict"]
         if "name" not in batch:
-            raise ValueError("OracleHook needs the names of the scenes: add 'name' to Collect in data.train.transform")
+            raise UserError("OracleHook needs the names of the scenes: add 'name' to Collect in data.train.transform")
         self.names = batch["name"]
 
     def refine(self, field: OffsetField) -> OffsetField:
@@ -49,7 +49,7 @@ class OracleHook(HookBase):
         if name not in self.objects:
             scene = self.trainer.train_loader.dataset.get_data(self.scenes[name])
             if scene.get("instance") is None:
-                raise ValueError(f"OracleHook: scene {name} has no instance labels; true centres need them")
+                raise UserError(f"OracleHook: scene {name} has no instance labels; true centres need them")
             coord, instance = scene["coord"], scene["instance"].reshape(-1).astype(np.int64)
             centers = np.full(coord.shape, np.nan, np.float32)
             centers[instance >= 0] = instance_centers(coord, instance)[instance[instance >= 0]]

@@ -6,6 +6,8 @@ furniture's size at losses of 8 cm and for road users at losses of 20 cm. "paper
 
 import difflib
 
+from pointins_ext.errors import UserError
+
 _ODR = dict(prior="indoor", direction="cartesian", scope="view", strength=1.0, ramp_steps=100)
 ODR = {
     "indoor": _ODR,
@@ -63,7 +65,7 @@ def with_preset(hook: str, presets: dict, preset: str, options: dict, more: dict
     number where it should be.
     """
     if preset not in presets:
-        raise ValueError(f"{hook} preset '{preset}' is unknown; expected one of {', '.join(presets)}")
+        raise UserError(f"{hook} preset '{preset}' is unknown; expected one of {', '.join(presets)}")
     require_known(hook, options, {**(more or {}), **presets["indoor"]})
     return {**presets[preset], **options}
 
@@ -74,7 +76,7 @@ def require_known(what: str, options: dict, defaults: dict) -> None:
         if name not in defaults:
             close = difflib.get_close_matches(name, defaults, n=2)
             hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known are {sorted(defaults)}"
-            raise ValueError(f"{what} has no option {name!r}; {hint}")
+            raise UserError(f"{what} has no option {name!r}; {hint}")
         number = isinstance(defaults[name], (int, float)) and not isinstance(defaults[name], bool)
         if number and isinstance(value, (str, dict)):
-            raise ValueError(f"{what} {name} is {value!r}; expected a number as its default {defaults[name]}")
+            raise UserError(f"{what} {name} is {value!r}; expected a number as its default {defaults[name]}")

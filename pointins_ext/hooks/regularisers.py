@@ -9,6 +9,7 @@ import torch
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
 from pointins_ext.branch.prior import fit_label_free
+from pointins_ext.errors import UserError
 from pointins_ext.hooks import presets
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase, comm
@@ -130,7 +131,7 @@ class SCRHook(HookBase):
 
 def _checked_side(hook: str, side: str) -> str:
     if side not in SIDES:
-        raise ValueError(f"{hook} side '{side}' is unknown; expected one of {', '.join(SIDES)}")
+        raise UserError(f"{hook} side '{side}' is unknown; expected one of {', '.join(SIDES)}")
     return side
 
 
@@ -138,7 +139,7 @@ def _late_options(late: dict | None, of_preset: dict | None) -> dict:
     if late is None:
         return {}
     if not isinstance(late, dict):
-        raise ValueError(f"SCRHook late is {late!r}; expected a dict of options, or None")
+        raise UserError(f"SCRHook late is {late!r}; expected a dict of options, or None")
     presets.require_known("SCRHook late", late, CLUSTERING)
     return {**(of_preset or {}), **late}
 

@@ -8,6 +8,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
+from pointins_ext.errors import UserError
 from pointins_ext.host import locate
 
 if TYPE_CHECKING:  # for editors and type checkers; Pointcept's names are alike
@@ -54,7 +55,7 @@ def _bind():
     """(name, reason, module) of the host. Raises where the one that POINTINS_HOST asks for cannot be bound."""
     wanted = os.environ.get("POINTINS_HOST", "auto")
     if wanted not in ("auto", "pointcept", "embedded"):
-        raise ValueError(f"POINTINS_HOST is '{wanted}'; expected auto, pointcept or embedded")
+        raise UserError(f"POINTINS_HOST is '{wanted}'; expected auto, pointcept or embedded")
     if wanted == "embedded":
         return "embedded", "POINTINS_HOST=embedded", _names("embedded")
     problem = locate.pointcept_problem()

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from pointins_ext.branch import match
+from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, Point, build_model
 from pointins_ext.models.passes import Passes, global_views, observed, up_cast
 from pointins_ext.models.prototypes import PrototypeHead
@@ -49,9 +50,9 @@ class DOS(TeacherStudent):
         up_cast_level=2,
     ):
         if num_global_view != 2:
-            raise ValueError(f"DOS-v1m1: num_global_view is {num_global_view}; DOS distils between exactly 2 views")
+            raise UserError(f"DOS-v1m1: num_global_view is {num_global_view}; DOS distils between exactly 2 views")
         if scope not in ("batch", "scene"):
-            raise ValueError(f"DOS-v1m1: scope is '{scope}'; expected 'batch' or 'scene'")
+            raise UserError(f"DOS-v1m1: scope is '{scope}'; expected 'batch' or 'scene'")
         super().__init__(
             dict(
                 mask_size=(mask_size_start, mask_size_base, mask_size_base, mask_size_warmup_ratio),

@@ -2,6 +2,7 @@
 
 import torch
 
+from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, offset2batch
 from pointins_ext.models.segmentors import OffsetSegmentor, has_class
 from pointins_ext.ops import neighbours, radius_components, segment_count
@@ -35,7 +36,7 @@ class PanopticSegmentor(OffsetSegmentor):
         super().__init__(backbone, backbone_out_channels, num_classes, criteria, freeze_backbone, offsets=True)
         radii = [float(radius)] * len(things) if isinstance(radius, (int, float)) else [float(r) for r in radius]
         if len(radii) != len(things) or min(radii, default=1) <= 0 or not set(things) <= set(range(num_classes)):
-            raise ValueError(
+            raise UserError(
                 f"PanSeg-v1m1: radius {radius} and things {list(things)} do not fit; expected class ids below "
                 f"{num_classes} and one radius in metres above 0, or one for each of them"
             )

@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 
 from pointins_ext.branch import StageFeatures
+from pointins_ext.errors import UserError
 from pointins_ext.host import foreign, offset2batch
 from pointins_ext.ops import segment_count, segment_max
 
@@ -76,7 +77,7 @@ def up_cast(point, levels: int) -> BackboneOutput:
     finest, coarse = point.feat, []
     for _ in range(levels):
         if "pooling_parent" not in point.keys():
-            raise ValueError(
+            raise UserError(
                 f"up_cast_level is {levels}, but the backbone has fewer pooling stages or is not traceable=True"
             )
         inverse, point = point.pooling_inverse, point.pooling_parent

@@ -12,6 +12,7 @@ from pointins_ext.branch import (
     transform_vectors,
 )
 from pointins_ext.branch.head import OffsetHead as _OffsetHead
+from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, PointModel, build_model, get_root_logger
 from pointins_ext.models.passes import BackboneOutput, Passes, run
 from pointins_ext.models.teacher_student import mean_over_ranks
@@ -191,7 +192,7 @@ class PointINS(PointModel):
 
     def _add_offset_heads(self, cfg: dict) -> None:
         if cfg["in_channels"] is None:
-            raise ValueError(
+            raise UserError(
                 "PointINS-v1m1: the pretrainer's config has no head_in_channels, the width of its features; give "
                 "offset_head=dict(type='OffsetHead', in_channels=...)"
             )
@@ -209,7 +210,7 @@ def _head_defaults(pretrainer: dict) -> dict:
 def _check_pretrainer(pretrainer) -> None:
     for name in ("student", "teacher"):
         if "backbone" not in getattr(pretrainer, name, {}):
-            raise ValueError(
+            raise UserError(
                 f"PointINS-v1m1: pretrainer {type(pretrainer).__name__} has no {name}['backbone']; expected a "
                 "teacher-student pretrainer such as DOS-v1m1 or Sonata-v1m1"
             )

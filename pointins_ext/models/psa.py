@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from pointins_ext.branch import match, recover_affine
+from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, Point, build_model
 from pointins_ext.models.boxes import BoxHead, box_targets
 from pointins_ext.models.passes import BackboneOutput, Passes, global_views, up_cast
@@ -71,11 +72,11 @@ class PSA(TeacherStudent):
         up_cast_level=2,
     ):
         if num_global_view != 2:
-            raise ValueError(f"PSA-v1m1: num_global_view is {num_global_view}; PSA contrasts exactly 2 views")
+            raise UserError(f"PSA-v1m1: num_global_view is {num_global_view}; PSA contrasts exactly 2 views")
         if contrast not in ("segment", "scene"):
-            raise ValueError(f"PSA-v1m1: contrast is '{contrast}'; expected 'segment' or 'scene'")
+            raise UserError(f"PSA-v1m1: contrast is '{contrast}'; expected 'segment' or 'scene'")
         if queue_size < 1:
-            raise ValueError(f"PSA-v1m1: queue_size is {queue_size}; expected at least 1 embedding")
+            raise UserError(f"PSA-v1m1: queue_size is {queue_size}; expected at least 1 embedding")
         super().__init__(dict(momentum=(momentum_base, momentum_base, momentum_final, 0.0)), up_cast_level)
         self.contrast = contrast
         self.temperature = temperature
@@ -182,7 +183,7 @@ def _same_cells(query: BackboneOutput, support: BackboneOutput) -> torch.Tensor:
 def _check_keys(data_dict) -> None:
     missing = [key for key in ("global_cluster", "global_box") if key not in data_dict]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"PSA-v1m1: the batch has no {' and no '.join(missing)}, only {sorted(data_dict)}; put "
             "dict(type='ClusterBoxes') before MultiViewGenerator, list 'cluster' and 'box' in its view_keys, and "
             "'global_cluster' and 'global_box' in the keys of Collect"

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, Point, build_criteria, build_model, offset2batch
 from pointins_ext.ops import radius_components, segment_count, segment_mean
 from pointins_ext.ops.batch_norm import BatchNorm1d
@@ -34,7 +35,7 @@ class PointSegmentor(nn.Module):
         """(N, backbone_out_channels) of the points. ValueError where the backbone gives another width."""
         feat = up_cast_all(self.backbone(Point(data_dict)))
         if feat.shape[1] != self.channels:
-            raise ValueError(
+            raise UserError(
                 f"backbone_out_channels is {self.channels}, the backbone gives {feat.shape[1]}: an encoder alone gives "
                 "sum(enc_channels), with a decoder it is dec_channels[0]"
             )

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from pointins_ext.branch import match
+from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, Point, build_model, offset2batch
 from pointins_ext.models.passes import BackboneOutput, Passes, up_cast, view_cells
 from pointins_ext.models.prototypes import PrototypeHead
@@ -183,22 +184,22 @@ class Sonata(TeacherStudent):
 
     def _check_options(self) -> None:
         if not self.loss_weights:
-            raise ValueError("Sonata: the weights of mask_loss, roll_mask_loss and unmask_loss are all 0; set one")
+            raise UserError("Sonata: the weights of mask_loss, roll_mask_loss and unmask_loss are all 0; set one")
         if self.num_global_view not in (1, 2):
-            raise ValueError(f"Sonata: num_global_view is {self.num_global_view}; expected 1 or 2")
+            raise UserError(f"Sonata: num_global_view is {self.num_global_view}; expected 1 or 2")
         if self.num_global_view == 1 and "roll_mask_loss" in self.loss_weights:
-            raise ValueError("Sonata: roll_mask_loss needs num_global_view=2; set roll_mask_loss_weight=0")
+            raise UserError("Sonata: roll_mask_loss needs num_global_view=2; set roll_mask_loss_weight=0")
 
     def _check_views(self, data_dict) -> None:
         num_scenes, rest = divmod(len(data_dict["global_offset"]), self.num_global_view)
         if rest:
-            raise ValueError(
+            raise UserError(
                 f"Sonata: the batch has {len(data_dict['global_offset'])} global views, not a multiple of "
                 f"num_global_view={self.num_global_view}; set MultiViewGenerator's global_view_num to it"
             )
         num_local = len(data_dict.get("local_offset", ()))
         if "unmask_head" in self.heads and num_local != num_scenes * self.num_local_view:
-            raise ValueError(
+            raise UserError(
                 f"Sonata: the batch has {num_local} local views of {num_scenes} scenes, but num_local_view is "
                 f"{self.num_local_view}; set MultiViewGenerator's local_view_num to it, or unmask_loss_weight=0"
             )

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pointins_ext.errors import UserError
+
 # fmt: off
 # Original label of each class. SemanticKITTI: learning_map_inv; ScanNet: NYU40; ScanNet200: column id of its table
 KITTI_LABELS = (10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72, 80, 81)
@@ -53,7 +55,7 @@ class Benchmark:
         """Original labels (N,) int64 of classes (N,). ValueError for a class out of range."""
         wrong = np.unique(category[(category < 0) | (category >= len(self.labels))])
         if len(wrong):
-            raise ValueError(f"holds the classes {wrong[:5].tolist()}, expected 0..{len(self.labels) - 1}")
+            raise UserError(f"holds the classes {wrong[:5].tolist()}, expected 0..{len(self.labels) - 1}")
         return np.array(self.labels)[category]
 
     def numbers(self, segment, instance):
@@ -63,7 +65,7 @@ class Benchmark:
             member = (segment == category) & (instance > 0)
             found, place = np.unique(instance[member], return_inverse=True)
             if len(found) > self.most:
-                raise ValueError(
+                raise UserError(
                     f"holds {len(found)} instances of class {category}, the format has numbers for {self.most}: raise "
                     "model.min_points and test again"
                 )
@@ -95,7 +97,7 @@ class NuScenes(Benchmark):
 
     def __init__(self, task, split):
         if split not in ("train", "val", "test"):
-            raise ValueError(f"a submission to nuScenes is of one split, train, val or test, not {split}")
+            raise UserError(f"a submission to nuScenes is of one split, train, val or test, not {split}")
         super().__init__(task, split)
 
     def files(self, name, prediction):
@@ -127,7 +129,7 @@ class ScanNet(Benchmark):
             yield f"{name}.txt", lines(self.original(prediction["segment"]))
             return
         if not np.isfinite(prediction["score"]).all():
-            raise ValueError("holds a score that is not a finite number")
+            raise UserError("holds a score that is not a finite number")
         rows = []
         for i, label in enumerate(self.original(prediction["category"])):
             path = f"predicted_masks/{name}_{i:03d}.txt"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from pointins_ext.errors import distinct_names, file_name
+from pointins_ext.errors import UserError, distinct_names, file_name
 from pointins_ext.files import whole_file
 from pointins_ext.submission.formats import BENCHMARKS
 
@@ -23,14 +23,14 @@ def benchmark_of(cfg):
     """The benchmark that the config of an experiment is for. ValueError where it is for none."""
     data, tester = cfg.get("data", {}).get("test") or {}, (cfg.get("test") or {}).get("type")
     if data.get("type") not in BENCHMARKS:
-        raise ValueError(
+        raise UserError(
             f"no submission is known for data.test.type = {data.get('type')}; expected one of {', '.join(BENCHMARKS)}"
         )
     if tester not in TASKS:
-        raise ValueError(f"submissions are made of what {', '.join(TASKS)} keep; test.type is {tester}")
+        raise UserError(f"submissions are made of what {', '.join(TASKS)} keep; test.type is {tester}")
     benchmark = BENCHMARKS[data["type"]]
     if TASKS[tester] not in benchmark.tasks:
-        raise ValueError(
+        raise UserError(
             f"{benchmark.__name__} takes submissions of the tasks {', '.join(benchmark.tasks)}; {tester} keeps "
             f"predictions of the task {TASKS[tester]}"
         )
@@ -46,7 +46,7 @@ def write_submission(folder, cfg, output, build_dataset):
     """
     benchmark = benchmark_of(cfg)
     if os.path.exists(output):
-        raise ValueError(f"{output} exists; remove it, or name another place: --out")
+        raise UserError(f"{output} exists; remove it, or name another place: --out")
     result = Path(folder, "result")
     if not result.is_dir():
         place = f"-d {Path(folder).absolute().parent.name} -n {Path(folder).absolute().name}"
@@ -66,7 +66,7 @@ def write_submission(folder, cfg, output, build_dataset):
                 for path, content in benchmark.files(name, prediction):
                     write(path, content)
             except ValueError as error:
-                raise ValueError(f"{source} {error}") from error
+                raise UserError(f"{source} {error}") from error
     return len(names)
 
 
@@ -88,16 +88,16 @@ def read_prediction(path, task, number):
         with np.load(path) as arrays:
             prediction = dict(arrays)
     except (zipfile.BadZipFile, EOFError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}; remove it and test again") from error
+        raise UserError(f"{path} cannot be read: {error}; remove it and test again") from error
     missing = [key for key in ARRAYS[task] if key not in prediction]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"{path} has {', '.join(prediction) or 'nothing'}, but no {', '.join(missing)}; it is not of the task "
             f"{task}: test again with test.save=True"
         )
     found = len(prediction[ARRAYS[task][0]])
     if found != number:
-        raise ValueError(
+        raise UserError(
             f"{path} has {found} points, the scan {number}: predictions must be on raw points; keep origin_coord or "
             "inverse in the pipeline of data.test, and test again"
         )

@@ -4,6 +4,8 @@ from html import escape
 
 import numpy as np
 
+from pointins_ext.errors import UserError
+
 CURVE_SIZE = (460, 220)
 CURVE_PAD = (62, 14, 12, 34)  # left, right, top, bottom
 SMOOTHING = 25  # a curve of more points than twice this also shows its running mean
@@ -22,7 +24,7 @@ def curve_svg(name, steps, values):
     """
     steps, values = np.asarray(steps, float), np.asarray(values, float)
     if steps.shape != values.shape or steps.ndim != 1:
-        raise ValueError(f"curve {name!r} has {steps.shape} steps and {values.shape} values: expected two equal lists")
+        raise UserError(f"curve {name!r} has {steps.shape} steps and {values.shape} values: expected two equal lists")
     finite = np.isfinite(steps) & np.isfinite(values)
     steps, values = _thinned(steps[finite], values[finite])
     width, height = CURVE_SIZE

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pointins_ext.errors import UserError
 from pointins_ext.files import whole_file
 
 from .render import Camera, instance_colors, match_colors, render_points, visible_points
@@ -20,7 +21,7 @@ def panel(images, titles, columns, path):
     Raises ValueError where the number of titles differs from that of the images.
     """
     if len(images) != len(titles) or not images:
-        raise ValueError(f"panel got {len(images)} images and {len(titles)} titles, expected equally many, at least 1")
+        raise UserError(f"panel got {len(images)} images and {len(titles)} titles, expected equally many, at least 1")
     figure, axes = _grid(-(-len(images) // columns), columns, np.shape(images[0]))
     for axis, image, title in zip(axes, images, titles, strict=False):
         axis.imshow(image)
@@ -45,7 +46,7 @@ def instances_figure(scenes, path, azimuth=45.0, elevation=38.0, point_size=5):
 def check_scenes(caller, scenes, keys):
     """Raises ValueError for no scene, KeyError for one that lacks any of the set `keys`."""
     if not scenes:
-        raise ValueError(f"{caller} got no scene, expected at least 1")
+        raise UserError(f"{caller} got no scene, expected at least 1")
     for i, scene in enumerate(scenes):
         missing = keys - set(scene)
         if missing:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from pointins_ext.errors import UserError
+
 NO_INSTANCE = (196, 196, 196)
 PALETTE = np.array(
     [
@@ -93,7 +95,7 @@ def render_points(
     """
     coord, color = np.asarray(coord), np.asarray(color)
     if color.shape != coord.shape:
-        raise ValueError(f"color has shape {color.shape}, expected that of coord, {coord.shape}")
+        raise UserError(f"color has shape {color.shape}, expected that of coord, {coord.shape}")
     camera = camera or Camera.fit(coord, size, azimuth, elevation)
     shown = visible_points(coord, camera, point_size)
     image = np.empty((*camera.size, 3))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pointins_ext.errors import UserError
 from pointins_ext.ops import segment_max, segment_mean
 
 from .figure import check_scenes
@@ -104,7 +105,7 @@ def subsample(group, max_points):
     """
     sizes = np.bincount(group)
     if max_points < np.count_nonzero(sizes):
-        raise ValueError(f"max_points is {max_points}, but {np.count_nonzero(sizes)} instances have to be drawn")
+        raise UserError(f"max_points is {max_points}, but {np.count_nonzero(sizes)} instances have to be drawn")
     order = np.random.default_rng(0).permutation(len(group))
     order = order[np.argsort(group[order], kind="stable")]
     rank = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -138,15 +139,13 @@ def _checked(scene, name):
     coord, offset, color = (np.asarray(scene[key], np.float64) for key in ("coord", "offset", "color"))
     predicted = np.asarray(scene["predicted"], np.int64)
     if len(coord) == 0 or coord.shape != (len(predicted), 3):
-        raise ValueError(
-            f"{name}: coord has shape {coord.shape} and predicted {predicted.shape}, expected (N, 3), (N,)"
-        )
+        raise UserError(f"{name}: coord has shape {coord.shape} and predicted {predicted.shape}, expected (N, 3), (N,)")
     for key, array in dict(coord=coord, offset=offset, color=color).items():
         if array.shape != coord.shape or not np.isfinite(array).all():
-            raise ValueError(f"{name}: {key} of shape {array.shape}, expected finite numbers in shape {coord.shape}")
+            raise UserError(f"{name}: {key} of shape {array.shape}, expected finite numbers in shape {coord.shape}")
     truth = scene.get("instance")
     if truth is not None and np.shape(truth) != predicted.shape:
-        raise ValueError(f"{name}: instance has shape {np.shape(truth)}, expected that of predicted, {predicted.shape}")
+        raise UserError(f"{name}: instance has shape {np.shape(truth)}, expected that of predicted, {predicted.shape}")
     return coord, offset, color, predicted, truth if truth is None else np.asarray(truth, np.int64)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from pointins_ext.datasets.synthetic.drive_layout import LANE, street
 from pointins_ext.datasets.synthetic.drive_lidar import ALBEDO, ROUGH, SENSORS, cast, draw_pose, measure, rays
+from pointins_ext.errors import UserError
 
 CLASS_NAMES = tuple(ALBEDO)  # road, sidewalk, terrain, building, pole, vegetation, car, truck, person, two-wheeler
 STUFF = (0, 1, 2, 3, 4, 5)
@@ -31,7 +32,7 @@ def generate_drive(
     sensor.
     """
     if sensor not in SENSORS:
-        raise ValueError(f"sensor is {sensor!r}: generate_drive knows {', '.join(SENSORS)}")
+        raise UserError(f"sensor is {sensor!r}: generate_drive knows {', '.join(SENSORS)}")
     rng, layout = np.random.default_rng(seed), SENSORS[sensor]
     items = street(rng, max_range)
     pose = draw_pose(rng, -LANE / 2, layout.height)

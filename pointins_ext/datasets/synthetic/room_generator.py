@@ -13,6 +13,7 @@ from pointins_ext.datasets.synthetic.room_scan import (
     sample_shell,
     visible,
 )
+from pointins_ext.errors import UserError
 
 CLASS_NAMES = ("floor", "wall", "chair", "table", "cabinet", "sofa", "lamp", "bin")
 STUFF = (0, 1)
@@ -45,7 +46,7 @@ def generate_room(
     """
     most = sum(MOST_PER_ROOM.values())
     if not 1 <= num_objects[0] <= num_objects[1] <= most:
-        raise ValueError(f"num_objects is {tuple(num_objects)}: expected 1 <= low <= high <= {most}")
+        raise UserError(f"num_objects is {tuple(num_objects)}: expected 1 <= low <= high <= {most}")
     rng = np.random.default_rng(seed)
     side, height = rng.uniform(*room_side, 2), rng.uniform(*wall_height)
     pieces = furnish(rng, side, rng.integers(num_objects[0], num_objects[1] + 1), stick_ratio, stack_ratio)

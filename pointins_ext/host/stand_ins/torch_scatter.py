@@ -2,6 +2,8 @@
 
 import torch
 
+from pointins_ext.errors import UserError
+
 _REDUCE = {"sum": "sum", "add": "sum", "mean": "mean", "min": "amin", "max": "amax"}
 
 
@@ -20,7 +22,7 @@ def _segment_reduce(src, lengths, reduce):
     kind = "sum" if reduce == "add" else reduce
     dtype = src.dtype
     if kind == "mean" and not dtype.is_floating_point:
-        raise ValueError(f"torch_scatter stand-in: mean of {dtype} values; convert them to float first")
+        raise UserError(f"torch_scatter stand-in: mean of {dtype} values; convert them to float first")
     src = src if dtype.is_floating_point else src.double()
     result = torch.segment_reduce(src.contiguous(), kind, lengths=lengths, unsafe=True)
     empty = (lengths == 0).view(-1, *[1] * (src.dim() - 1))
