@@ -11,7 +11,11 @@ from pointins_ext.files import write_text
 from .curve import curve_svg, number_text
 
 SCORES = (("ap50", "AP50"), ("map", "mAP"), ("ap25", "AP25"), ("ari", "ARI"))
-PROTOCOLS = (("unsupervised", "raw scenes"), ("unsupervised_planes_off", "planes removed first"))
+PROTOCOLS = (
+    ("unsupervised", "raw scenes"),
+    ("unsupervised_with_planes", "raw scenes, each plane an instance"),
+    ("unsupervised_planes_off", "planes removed first"),
+)
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #d9d9e0; --page: #fcfcfd; --mark: #0b68cb; }
