@@ -3,8 +3,9 @@
     python tools/tune_rivals.py --weight exp/quickstart/model/model_last.pth --data rooms --seed 100
     python tools/tune_rivals.py --weight ... --data FOLDER --grid-size 0.008 --name mosd
 
-Of a small grid, the parameters with the best mAP on raw scenes, and the best where each dominant plane is an instance
-of its own, are written to tools/results/rivals.json beside this command; tools/evaluate_label_free.py reads them there.
+Of a small grid, the parameters with the best mAP on raw scenes, and the best where the planes are apart (removed; the
+same serve where each plane is an instance of its own), are written to tools/results/rivals.json beside this command;
+tools/evaluate_label_free.py reads them there. Predictions of under 100 raw points do not count, as there.
 The weight gives the voxel and, for k-means, the features.
 """
 
@@ -20,9 +21,9 @@ from evaluate_label_free import METHODS, RIVALS
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
-from pointins_ext.evaluation.instance import InstanceAveragePrecision
+from pointins_ext.evaluation.instance import InstanceAveragePrecision, as_array
 from pointins_ext.evaluation.label_free import on_planes
-from pointins_ext.evaluation.rivals import CLUSTERINGS, off_planes, tidy, with_planes
+from pointins_ext.evaluation.rivals import CLUSTERINGS, tidy
 from pointins_ext.files import write_text
 from pointins_ext.flags import output_file
 from pointins_ext.inference import load_predictor
@@ -34,7 +35,10 @@ GRIDS = {
         dict(radius=(1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0)),
         dict(min_points=(20, 50, 100), reach=(0.0, 3.0)),
     ),
-    "hdbscan": (dict(min_cluster_size=(20, 60, 120, 240), min_samples=(5, 15)), dict(reach=(0.0, 3.0, 6.0))),
+    "hdbscan": (
+        dict(min_cluster_size=(10, 20, 60, 120, 240, 480), min_samples=(5, 15)),
+        dict(reach=(0.0, 3.0, 6.0, 10.0)),
+    ),
     "kmeans": (
         dict(num_clusters=(2, 3, 5, 10, 20), radius=(1.25, 1.75, 2.5, 4.0)),
         dict(min_points=(20, 50), reach=(3.0,)),
@@ -47,18 +51,41 @@ def combinations(grid: dict) -> list[dict]:
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
+def clusterings(name: str, voxels: dict, voxel: float):
+    """Parameters and clusters (V,) for every point of the rival's grid."""
+    if name == "hdbscan":
+        yield from hdbscan_sizes(as_array(voxels["coord"]), **GRIDS[name][0])
+        return
+    for chosen in combinations(GRIDS[name][0]):
+        yield chosen, CLUSTERINGS[name](voxels, voxel, **chosen)
+
+
+def hdbscan_sizes(coord: np.ndarray, min_cluster_size, min_samples):
+    """`hdbscan_instances` for every combination: one hierarchy, which takes nearly all the time, serves all sizes."""
+    from sklearn.cluster import HDBSCAN
+    from sklearn.cluster._hdbscan._tree import tree_to_labels  # it has no public name
+
+    for samples in min_samples:
+        tree = None
+        if len(coord) > samples:
+            model = HDBSCAN(min_samples=samples, algorithm="kd_tree", n_jobs=1, copy=True).fit(coord)
+            tree = model._single_linkage_tree_
+        for size in min_cluster_size:
+            fits = tree is not None and len(coord) >= size
+            label = tree_to_labels(tree, size)[0].astype(np.int64) if fits else np.full(len(coord), -1)
+            yield dict(min_cluster_size=size, min_samples=samples), label
+
+
 def label_all(name: str, voxels: dict, voxel: float):
-    """Parameters, `raw` or `apart`, and labels (V,), for every point of the rival's grid."""
-    clustering, tidying = map(combinations, GRIDS[name])
+    """Parameters, `raw` or `apart` (-1 on planes), and labels (V,), for every point of the rival's grid."""
     coord, plane = voxels["coord"], voxels["plane"]
-    for chosen in clustering:
-        whole = CLUSTERINGS[name](voxels, voxel, **chosen)
-        rest = off_planes(lambda v, chosen=chosen: CLUSTERINGS[name](v, voxel, **chosen), voxels, plane)[~plane]
-        for finish in tidying:
-            yield chosen | finish, "raw", tidy(whole, coord, voxel, **finish)
-            label = np.full(len(coord), -1)
-            label[~plane] = tidy(rest, coord[~plane], voxel, **finish)
-            yield chosen | finish, "apart", with_planes(label, coord, plane, voxel)
+    off_plane = {key: value[~plane] for key, value in voxels.items()}
+    pairs = zip(clusterings(name, voxels, voxel), clusterings(name, off_plane, voxel), strict=True)
+    for ((chosen, whole), (_, rest)), finish in itertools.product(pairs, combinations(GRIDS[name][1])):
+        yield chosen | finish, "raw", tidy(whole, coord, voxel, **finish)
+        label = np.full(len(coord), -1)
+        label[~plane] = tidy(rest, coord[~plane], voxel, **finish)
+        yield chosen | finish, "apart", label
 
 
 def choose(predictor, scenes: list[dict], names) -> dict:
@@ -105,7 +132,7 @@ def main():
     args = parser.parse_args()
     stored = read_stored(args.output)
     predictor = load_predictor(args.weight)
-    scenes = load_scenes(args, predictor)[: args.num_scenes]  # of a folder, too: HDBSCAN takes its time
+    scenes = load_scenes(args, predictor)[: args.num_scenes]  # of a folder, too
     command = " ".join(["python tools/tune_rivals.py", *sys.argv[1:]])
     entry = stored.setdefault(args.name or Path(args.data).resolve().name, {})
     for name, best in choose(predictor, scenes, args.methods).items():

@@ -154,6 +154,15 @@ def test_the_best_of_the_grid_is_chosen_for_each_way(monkeypatch):
     json.dumps(best)
 
 
+def test_one_hierarchy_serves_all_sizes_of_hdbscan():
+    pytest.importorskip("sklearn")
+    coord = np.random.default_rng(0).normal(0, 1, (700, 3)) + np.repeat(np.eye(3) * 6, [100, 250, 350], axis=0)
+    found = list(tune_rivals.hdbscan_sizes(coord, min_cluster_size=(20, 120, 300, 900), min_samples=(5, 15)))
+    assert len(found) == 8 and {label.max() for _, label in found} >= {-1, 1, 2}
+    for parameters, label in found:
+        np.testing.assert_array_equal(label, CLUSTERINGS["hdbscan"](dict(coord=coord), VOXEL, **parameters))
+
+
 def test_tidying_drops_and_joins():
     coord = np.array([[0, 0, 0], [1, 0, 0], [5, 0, 0]], np.float32)
     np.testing.assert_array_equal(tidy(np.array([0, 0, 1]), coord, 1.0, min_points=2), [0, 0, -1])
