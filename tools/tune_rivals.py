@@ -3,9 +3,9 @@
     python tools/tune_rivals.py --weight exp/quickstart/model/model_last.pth --data rooms --seed 100
     python tools/tune_rivals.py --weight ... --data FOLDER --grid-size 0.008 --name mosd
 
-Of a small grid, the parameters with the best mAP on raw scenes, and the best where the planes are apart (removed; the
-same serve where each plane is an instance of its own), are written to tools/results/rivals.json beside this command;
-tools/evaluate_label_free.py reads them there. Predictions of under 100 raw points do not count, as there.
+Of a small grid, the parameters with the best mAP + AP50 on raw scenes, and the best where the planes are apart
+(removed; the same serve where each plane is an instance of its own), are written to tools/results/rivals.json beside
+this command; tools/evaluate_label_free.py reads them there. Smaller predictions than 100 raw points never count.
 The weight gives the voxel and, for k-means, the features.
 """
 
@@ -88,8 +88,13 @@ def label_all(name: str, voxels: dict, voxel: float):
         yield chosen | finish, "apart", label
 
 
+def quality(scores: dict) -> float:
+    """What is compared: mAP and AP50 together, as the best mAP alone may come from few objects with sharp borders."""
+    return scores["map"] + scores["ap50"]
+
+
 def choose(predictor, scenes: list[dict], names) -> dict:
-    """Rival -> `raw` and `apart` -> the parameters with the best mAP, and their scores."""
+    """Rival -> `raw` and `apart` -> the parameters of the best `quality`, and their scores."""
     precision, voxel = {}, predictor.grid_size / predictor.scale
     for scene in tqdm(scenes, desc="tuning", unit="scene", disable=None):
         prediction = predictor(scene)
@@ -103,7 +108,7 @@ def choose(predictor, scenes: list[dict], names) -> dict:
     best: dict = {name: {} for name in names}
     for (name, kind, parameters), metric in precision.items():
         scores = {key: round(float(value), 4) for key, value in metric.compute().items() if key in ("map", "ap50")}
-        if kind not in best[name] or scores["map"] > best[name][kind]["map"]:
+        if kind not in best[name] or quality(scores) > quality(best[name][kind]):
             best[name][kind] = dict(parameters=dict(parameters), **scores)
     return best
 
