@@ -42,6 +42,7 @@ SHORT = {
     r"sh tests/run.sh": None,  # CI runs it
     r"sh tools/train.sh -c pointins/pretrain-dos-scans .*": SCANS,
     r"python tools/evaluate_label_free.py .*": "--methods pointins",
+    r"python tools/tune_rivals.py .*": "--methods components --num-scenes 1 --output rivals.json",
     r"python tools/segment.py .*": "--no-picture",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet-lin .*": STEPS + SMALL + "model.backbone_out_channels=64",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet(-dec)? .*": STEPS + SMALL + DECODER,

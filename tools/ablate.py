@@ -123,11 +123,14 @@ class Setting:
     probe: dict  # overrides of the downstream configs
     test_scenes: dict  # overrides that choose the scenes to score
     label_free: tuple[str, ...]  # flags of evaluate_label_free.py
+    rivals: str  # whose parameters in tools/results/rivals.json its rivals take
     scans: bool = False  # lies in a folder of the user's
 
 
 # One scene a step, a schedule that ends, and the paper's warm-up of 10 %.
 LONG = {"batch_size": 1, "num_worker": 0, "scheduler.final_div_factor": 100.0, "model.offset_warmup_steps": None}
+# prefix of a column -> table of evaluate_label_free.py
+PROTOCOLS = dict(raw="unsupervised", planes="unsupervised_with_planes", off="unsupervised_planes_off")
 WANTED = {"instance": ("map", "ap50", "ap25"), "semantic": ("miou",), "panoptic": ("pq",)}
 # 300 steps at the configs' learning rate: chosen on the baseline alone, on rooms of the split test
 PROBE = {"batch_size": 2, "eval_epoch": 1, "evaluate": False, "num_worker": 0}
@@ -141,6 +144,7 @@ SETTINGS = {
         # scores of 48 rooms differ by 0.7 mAP from those of 48 others
         test_scenes={"data.test.num_scenes": 192, "num_worker": 0},
         label_free=("--data", "rooms", "--num-scenes", "48"),
+        rivals="rooms",
     ),
     # PTv3 of the paper's size, 2 cm voxels
     "ptv3-rooms": Setting(
@@ -153,6 +157,7 @@ SETTINGS = {
         probe={"eval_epoch": 1, "evaluate": False},
         test_scenes={"data.test.num_scenes": 48},
         label_free=("--data", "rooms", "--num-scenes", "48"),
+        rivals="rooms",
     ),
     "drives": Setting(
         config="drives",
@@ -162,6 +167,7 @@ SETTINGS = {
         probe={**PROBE, "epoch": 30},
         test_scenes={"data.test.num_scenes": 96, "num_worker": 0},
         label_free=("--data", "drives", "--num-scenes", "48"),
+        rivals="drives",
     ),
     "mosd": Setting(
         config="scans",
@@ -171,6 +177,7 @@ SETTINGS = {
         probe={**PROBE, "epoch": 20},
         test_scenes={"num_worker": 0},
         label_free=("--split", "val"),
+        rivals="mosd",
         scans=True,
     ),
 }
@@ -319,6 +326,7 @@ class Run:
 
     def label_free(self, weight: Path) -> list:
         flags = list(self.setting.label_free)
+        flags += ["--rivals", self.setting.rivals]
         if not self.is_reference:
             flags += ["--methods", "pointins", "kmeans"]
         if self.setting.scans:
@@ -355,10 +363,13 @@ class Run:
 
 
 def label_free_scores(tables: dict) -> dict:
-    """Columns of one label-free evaluation: `raw_` raw scenes, `off_` planes removed. NaN (no object) is left out."""
+    """Columns of one label-free evaluation, NaN (no object) left out.
+
+    `raw_` raw scenes, `planes_` the same with planes as instances of their own, `off_` planes removed.
+    """
     row = {}
-    for protocol, table in dict(raw="unsupervised", off="unsupervised_planes_off").items():
-        for method, scores in tables[table].items():
+    for protocol, table in PROTOCOLS.items():
+        for method, scores in tables.get(table, {}).items():  # a run of an earlier version lacks one
             for name in ("map", "ap50", "recall50_touching"):
                 if not math.isnan(scores[name]):
                     row[f"{protocol}_{method}_{name}"] = 100 * scores[name]

@@ -30,7 +30,13 @@ COLUMNS = {
     "raw_kmeans_map": "k-means mAP",
     "offset_cosine": "cosine",
 }
-GEOMETRIC = dict(components="spatial components", hdbscan="HDBSCAN")  # method -> title
+# title -> method, and the prefix of its columns in the place of `raw`: + planes, each plane is an instance of its own
+GEOMETRIC = {
+    "spatial components": ("components", "raw"),
+    "spatial components + planes": ("components", "planes"),
+    "HDBSCAN": ("hdbscan", "raw"),
+    "HDBSCAN + planes": ("hdbscan", "planes"),
+}
 CURVE_COLUMNS = ("map", "miou", "pq", "raw_pointins_map")
 CURVES = ("offset/length_mean", "offset/mean_direction", "offset/valid_share", "canary/cosine", "canary/error")
 
@@ -65,11 +71,8 @@ def table(rows: list[dict], arms: dict[str, str]) -> str:
         if own:
             values = [[row[name] for row in own if row.get(name) is not None] for name in columns]
             lines.append([arm, str(len(own)), *map(text, values, digits)])
-    for method, title in GEOMETRIC.items():
-        values = [
-            scored_once(rows, name.replace("_pointins_", f"_{method}_")) if "_pointins_" in name else []
-            for name in columns
-        ]
+    for title, (method, prefix) in GEOMETRIC.items():
+        values = [scored_once(rows, rivals_column(name, method, prefix)) for name in columns]
         if any(values):
             lines.append([title, "", *map(text, values, digits)])
     for arm, baseline in arms.items():
@@ -87,7 +90,18 @@ def table(rows: list[dict], arms: dict[str, str]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def scored_once(rows: list[dict], column: str) -> list[float]:
+def rivals_column(name: str, method: str, prefix: str) -> str | None:
+    """Where a rival's score stands that compares with the offsets' in column `name`; None where there is none.
+
+    With the planes removed there are no planes to add: that score stands in the row without them.
+    """
+    protocol, _, rest = name.partition("_pointins_")
+    if not rest or (prefix, protocol) == ("planes", "off"):
+        return None
+    return f"{prefix if protocol == 'raw' else protocol}_{method}_{rest}"
+
+
+def scored_once(rows: list[dict], column: str | None) -> list[float]:
     """What one run has measured for all."""
     return [row[column] for row in rows if row.get(column) is not None][:1]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import read_curves
-from evaluate_label_free import evaluate, render_table
+from evaluate_label_free import evaluate, render_parameters, render_table, rival_parameters
 
 from pointins_ext import host
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
@@ -91,7 +91,9 @@ def main():
     predictor = load_predictor(weight)
     dataset = SyntheticRoomsDataset(split="val", num_scenes=args.num_val, seed=args.seed, transform=[])
     scenes = [dataset.get_data(i) for i in range(args.num_val)]
-    raw, planes_off, accuracy = evaluate(predictor, scenes)
+    rivals = rival_parameters("rooms")
+    tables, accuracy = evaluate(predictor, scenes, rivals)
+    raw = tables["unsupervised"]
     loss, offset_loss = curves["train_batch/loss"][1], curves["train_batch/offset_loss"][1]
     metrics = dict(
         host=host.NAME,
@@ -101,8 +103,7 @@ def main():
         loss_first=loss[0],
         loss_last=loss[-1],
         offset_loss_last=offset_loss[-1],
-        unsupervised=scores(raw),
-        unsupervised_planes_off=scores(planes_off),
+        **{protocol: scores(table) for protocol, table in tables.items()},
         objects={name: raw["pointins"][f"num_{name}"] for name in ("objects", "touching")},
         offsets=accuracy,
         peak_memory_gib=peak_memory_gib(),
@@ -112,7 +113,8 @@ def main():
         metrics["points_per_second"] = round(float(np.median(curves["params/points_per_second"][1])))
     viewer = write_results(args, scenes, metrics, curves)
     print(f"\n{args.num_val} unseen rooms, {raw['pointins']['num_objects']} objects, no label used; percent\n")
-    print(render_table(raw, planes_off))
+    print(render_table(tables))
+    print(f"\nparameters of the rivals, lengths in voxels:\n{render_parameters(rivals)}")
     print(
         f"\n{metrics['wall_seconds'] / 60:.1f} minutes, {metrics['peak_memory_gib']:.1f} GiB. Open\n"
         f"  {args.output}/report.html     everything in one page\n"

@@ -95,7 +95,8 @@ def evaluate_label_free(scenes, methods, planes_off=False, grid_size=0.04, min_p
 
     scenes: dicts with raw `coord` (N, 3) in metres, `instance` (N,), -1 where there is no object, and optionally
         `voxels`: dict of `coord` (V, 3) and whatever per-voxel arrays (V, ...) the methods read, say `instance_offset`
-        and `feat`. Without it the scene is voxelised at `grid_size`.
+        and `feat`; a mask `plane`, as `on_planes` gives it, saves finding the planes again. Without `voxels` the scene
+        is voxelised at `grid_size`.
     methods: name -> function of such a dict `voxels` that returns labels (V,).
     planes_off: False hands every method the raw scene, floor and walls included; True takes the dominant planes away
         from every method first and labels their points -1. The two protocols are not comparable.
@@ -114,11 +115,12 @@ def evaluate_label_free(scenes, methods, planes_off=False, grid_size=0.04, min_p
     for scene in scenes:
         coord, instance = as_array(scene["coord"]), as_array(scene["instance"])
         voxels = scene.get("voxels") or {"coord": coord[voxelise(coord, grid_size)]}
-        kept = ~_on_plane(voxels["coord"]) if planes_off else np.ones(len(voxels["coord"]), bool)
+        kept = ~_on_plane(voxels) if planes_off else np.ones(len(voxels["coord"]), bool)
+        nearest = to_raw(np.arange(len(kept)), voxels["coord"], coord)
         objects = [i for i in np.unique(instance[instance >= 0]) if np.count_nonzero(instance == i) >= min_points]
         touches += touching_objects(coord, instance, objects, touch_distance)
         for name, method in methods.items():
-            label = to_raw(_label_voxels(method, voxels, kept), voxels["coord"], coord)
+            label = _label_voxels(method, voxels, kept)[nearest]
             precision[name].update({"instance": label}, {"instance": instance})
             rand[name].append(object_rand_index(label, instance))
             found[name] += [best_overlap(label, instance == i, min_points) > 0.5 for i in objects]
@@ -170,6 +172,11 @@ def touching_objects(coord, instance, objects, distance):
     return touches
 
 
+def on_planes(coord):
+    """Mask (V,) of the voxels `coord` (V, 3), metres, that lie on the dominant planes."""
+    return as_array(plane_points(torch.as_tensor(as_array(coord))))
+
+
 def _label_voxels(method, voxels, kept):
     label = np.full(len(kept), -1, np.int64)
     if kept.any():
@@ -177,8 +184,8 @@ def _label_voxels(method, voxels, kept):
     return label
 
 
-def _on_plane(coord):
-    return as_array(plane_points(torch.as_tensor(as_array(coord))))
+def _on_plane(voxels):
+    return as_array(voxels["plane"]) if "plane" in voxels else on_planes(voxels["coord"])
 
 
 def _mean(values):

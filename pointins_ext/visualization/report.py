@@ -11,7 +11,11 @@ from pointins_ext.files import write_text
 from .curve import curve_svg, number_text
 
 SCORES = (("ap50", "AP50"), ("map", "mAP"), ("ap25", "AP25"), ("ari", "ARI"))
-PROTOCOLS = (("unsupervised", "raw scenes"), ("unsupervised_planes_off", "planes removed first"))
+PROTOCOLS = (
+    ("unsupervised", "raw scenes"),
+    ("unsupervised_with_planes", "raw scenes, each plane an instance"),
+    ("unsupervised_planes_off", "planes removed first"),
+)
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #d9d9e0; --page: #fcfcfd; --mark: #0b68cb; }
@@ -39,8 +43,9 @@ pre { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 6px; ov
 def write_report(path, metrics, images=(), curves=None, commands=(), title="PointINS report", links=()):
     """Writes one HTML file without external resources and returns its path.
 
-    metrics: nested dict of numbers and texts; `unsupervised` and `unsupervised_planes_off` hold {method: {ap50, map,
-    ap25, ari}} and are shown side by side, anything else as it comes. images: (title, png path) pairs, embedded.
+    metrics: nested dict of numbers and texts; `unsupervised`, `unsupervised_with_planes` and `unsupervised_planes_off`
+    hold {method: {ap50, map, ap25, ari}} and are shown side by side, anything else as it comes. images: (title, png
+    path) pairs, embedded.
     curves: name -> (steps, values). commands: shell lines that repeat the run. links: (text, file beside the report).
     FileNotFoundError for a missing image, ValueError for a curve whose steps and values differ in number.
     """

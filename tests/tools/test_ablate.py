@@ -141,6 +141,23 @@ def test_table_has_every_arm_and_the_differences_by_seed():
     assert "+0.0 ± 0.0" in lines[-1]
 
 
+def test_rivals_stand_below_the_arms_with_and_without_planes():
+    ours = dict(raw_pointins_map=30.0, off_pointins_map=31.0)
+    theirs = dict(raw_components_map=5.0, planes_components_map=20.0, off_components_map=21.0)
+    lines = ablation_report.table([ROWS[0] | ours | theirs], dict.fromkeys(("none",), "none")).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert cells[0][-2:] == ["offsets mAP", "offsets mAP, planes removed"]
+    assert cells[3] == ["spatial components", "", "", "", "5.0", "21.0"]
+    assert cells[4] == ["spatial components + planes", "", "", "", "20.0", ""]
+
+
+def test_only_the_reference_scores_the_rivals_and_with_their_own_parameters(tmp_path):
+    for data, setting in ablate.SETTINGS.items():
+        flags = [str(word) for word in ablate.Run(request(tmp_path, data=data), "none", 0, 4).label_free("w.pth")]
+        assert "--methods" not in flags and flags[flags.index("--rivals") + 1] == setting.rivals
+        assert "--methods" in ablate.Run(request(tmp_path, data=data), "both", 0, 4).label_free("w.pth")
+
+
 def test_curves_are_of_every_number_of_steps_and_the_table_of_the_most(tmp_path):
     fewer = [row | dict(steps=1000, map=row["map"] - (2.0 if row["arm"] == "both" else 0.5)) for row in ROWS]
     none_at_all = [dict(arm="random", seed=0, steps=0, map=0.5, miou=40.0)]
@@ -230,7 +247,9 @@ def test_what_no_object_has_is_no_column():
     scores = dict(map=0.25, ap50=0.5, recall50_touching=math.nan)
     offsets = dict(cosine=0.7, length=0.4, mean_direction=0.1)
     tables = dict(unsupervised=dict(pointins=scores), unsupervised_planes_off=dict(pointins=scores), offsets=offsets)
+    tables["unsupervised_with_planes"] = dict(components=dict(scores, map=0.5))
     row = ablate.label_free_scores(tables)
+    assert row["planes_components_map"] == 50.0
     assert row["raw_pointins_map"] == row["off_pointins_map"] == 25.0 and row["offset_cosine"] == 0.7
     assert not any("touching" in name for name in row)
 

@@ -96,6 +96,7 @@ WEIGHTS = {
 READERS = {
     "segment": "--input room.ply --output OUT/x.ply",
     "evaluate_label_free": "--num-scenes 1 --json OUT.json",
+    "tune_rivals": "--num-scenes 1 --output OUT.json",
     "study_targets": "--num-scenes 1",
     "export": "--out OUT.pth",
 }
@@ -191,6 +192,13 @@ LINES = {
     "evaluate_label_free --weight good.pth --split nowhere": "split is 'nowhere': .* knows train, val, test",
     "evaluate_label_free --weight good.pth --num-clusters 0": "--num-clusters: found '0', expected",
     "evaluate_label_free --weight good.pth --methods magic": "--methods: invalid choice: 'magic'",
+    "evaluate_label_free --weight good.pth --rivals magic": "--rivals: invalid choice: 'magic'",
+    "tune_rivals --weight good.pth --data nowhere --output OUT.json": "nowhere/train does not exist; expected .ply",
+    "tune_rivals --weight good.pth --methods pointins --output OUT.json": "--methods: invalid choice: 'pointins'",
+    "tune_rivals --weight good.pth --output folder.ply": "--output: folder.ply is a folder",
+    "tune_rivals --weight good.pth --output words.npz/x.json": "--output: words.npz/x.json cannot be written",
+    "tune_rivals --weight good.pth --num-scenes 1 --output falling.json": "falling.json: no file of this tool",
+    "tune_rivals --weight good.pth --num-scenes 1 --output broken.json": "broken.json: no file of this tool",
     "evaluate_label_free --weight good.pth --grid-size -1": "--grid-size: found '-1', expected",
     "evaluate_label_free --weight good.pth --json words.npz/x.json": "--json: words.npz/x.json cannot be written",
     "evaluate_label_free --weight good.pth --json folder.ply": "--json: folder.ply is a folder",

@@ -202,10 +202,46 @@ def test_evaluate_label_free_writes_both_protocols(weight, tmp_path):
     done = tool("evaluate_label_free", "--weight", weight, "--num-scenes", 1, "--json", tmp_path / "table.json")
     assert done.returncode == 0, done.stderr
     table = json.loads((tmp_path / "table.json").read_text())
-    for protocol in ("unsupervised", "unsupervised_planes_off"):
+    for protocol in ("unsupervised", "unsupervised_with_planes", "unsupervised_planes_off"):
         assert set(table[protocol]) == {"pointins", "kmeans", "hdbscan", "components"}
         for scores in table[protocol].values():
             assert all(0 <= scores[key] <= 1 for key in ("map", "ap50", "ap25"))
+    printed = {line[:21].strip(): line[21:].split() for line in done.stdout.splitlines()}
+    assert len(printed["components"]) == 12 and len(printed["components + planes"]) == 6
+    assert printed["components + planes"][0] == f"{100 * table['unsupervised_with_planes']['components']['ap50']:.1f}"
+    assert "hdbscan (rooms): min_cluster_size" in done.stdout and "no parameters" not in done.stderr
+
+
+def test_rivals_are_tuned_and_their_parameters_used(weight, tmp_path):
+    room = generate_room(3)
+    for split in ("train", "val"):
+        (tmp_path / "attic" / split / "a").mkdir(parents=True)
+        for key in ("coord", "color", "instance"):
+            np.save(tmp_path / "attic" / split / "a" / f"{key}.npy", room[key])
+    done = tool(
+        "tune_rivals",
+        "--weight",
+        weight,
+        "--data",
+        "attic",
+        "--methods",
+        "kmeans",
+        "--output",
+        "new/r.json",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    (stored,) = json.loads((tmp_path / "new/r.json").read_text())["attic"].values()
+    assert stored["scenes"] == 1 and stored["command"].startswith("python tools/tune_rivals.py --weight")
+    assert stored["raw"]["map"] >= 0 and stored["apart"]["parameters"].keys() == stored["raw"]["parameters"].keys()
+
+    few = ("--weight", weight, "--data", "attic", "--methods", "components")
+    done = tool("evaluate_label_free", *few, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "warning: components on attic: no parameters are stored, those of rooms are used" in done.stderr
+    assert "components (rooms): radius" in done.stdout
+    done = tool("evaluate_label_free", *few, "--rivals", "mosd", cwd=tmp_path)
+    assert "components (mosd): radius" in done.stdout and "warning: components" not in done.stderr
 
 
 def test_drives_can_be_evaluated_as_rooms_can():

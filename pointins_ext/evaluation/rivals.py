@@ -1,0 +1,68 @@
+"""What the offsets have to beat: components, HDBSCAN and k-means on features, each also with the planes set apart.
+
+Lengths among the parameters are in voxels, so that one set serves scans of every size.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pointins_ext.evaluation.instance import as_array
+from pointins_ext.evaluation.label_free import (
+    components,
+    drop_small,
+    hdbscan_instances,
+    join_leftovers,
+    kmeans_instances,
+)
+
+# Of the planes' own components, in voxels; the same for every method and data set.
+PLANE_RADIUS = 1.75
+PLANE_MIN_POINTS = 50
+PLANE_REACH = 3.0
+
+# name -> clusters (V,) of a scene's voxels, whatever their size; -1 is noise
+CLUSTERINGS: dict[str, Callable[..., np.ndarray]] = {
+    "components": lambda voxels, voxel, radius: components(voxels["coord"], radius * voxel, 1),
+    "hdbscan": lambda voxels, voxel, min_cluster_size, min_samples: hdbscan_instances(
+        voxels["coord"], min_cluster_size, min_samples
+    ),
+    "kmeans": lambda voxels, voxel, num_clusters, radius: kmeans_instances(
+        voxels["coord"], voxels["feat"], num_clusters, radius * voxel, 1
+    ),
+}
+
+
+def rival(name, voxel, min_points=1, reach=0.0, **clustering):
+    """A method for `evaluate_label_free`: one of CLUSTERINGS, tidied.
+
+    voxel: its edge in metres; min_points and reach as in `tidy`; clustering: the other parameters. KeyError for an
+    unknown name; the method raises TypeError for parameters that the clustering does not take.
+    """
+    cluster = CLUSTERINGS[name]
+    return lambda voxels: tidy(cluster(voxels, voxel, **clustering), voxels["coord"], voxel, min_points, reach)
+
+
+def tidy(label, coord, voxel, min_points=1, reach=0.0):
+    """Labels (V,) without clusters under `min_points` voxels; leftovers join the nearest within `reach` voxels."""
+    return join_leftovers(drop_small(label, min_points), coord, reach * voxel)
+
+
+def off_planes(method, voxels, plane):
+    """Labels (V,) of `method` for the voxels that are not on a plane, the mask `plane` (V,); -1 on the planes."""
+    label = np.full(len(plane), -1, np.int64)
+    if not plane.all():
+        label[~plane] = method({key: as_array(value)[~plane] for key, value in voxels.items()})
+    return label
+
+
+def with_planes(label, coord, plane, voxel):
+    """Labels (V,) in which the voxels on planes are instances of their own: each spatial component of them is one.
+
+    label: as `off_planes` gives it, and kept where there is no plane; coord (V, 3) and voxel in metres. Small
+    components take the nearest instance, of either kind.
+    """
+    coord, joined = as_array(coord), label.copy()
+    part = components(coord[plane], PLANE_RADIUS * voxel, PLANE_MIN_POINTS)
+    joined[plane] = np.where(part >= 0, part + label.max(initial=-1) + 1, -1)
+    return np.where(plane, join_leftovers(joined, coord, PLANE_REACH * voxel), label)
