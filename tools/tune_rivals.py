@@ -20,7 +20,7 @@ from common import add_scene_arguments, load_scenes
 from evaluate_label_free import METHODS, RIVALS
 from tqdm import tqdm
 
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.evaluation.instance import InstanceAveragePrecision, as_array
 from pointins_ext.evaluation.label_free import on_planes
 from pointins_ext.evaluation.rivals import CLUSTERINGS, tidy
@@ -123,7 +123,7 @@ def read_stored(path) -> dict:
     except (ValueError, AttributeError, TypeError):
         own = False
     if not own:
-        raise ValueError(f"{path}: no file of this tool (data set -> rival -> parameters); give another --output")
+        raise UserError(f"{path}: no file of this tool (data set -> rival -> parameters); give another --output")
     return stored
 
 
