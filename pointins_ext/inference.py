@@ -11,11 +11,11 @@ import torch
 from pointins_ext.branch import OffsetField
 from pointins_ext.checkpoint import load_weight, read_checkpoint, read_dumped_config
 from pointins_ext.errors import UserError, notice
-from pointins_ext.evaluation.label_free import cluster_offsets, voxelise
 from pointins_ext.host import Config, build_model
 from pointins_ext.host.flash import disable_flash, has_flash
+from pointins_ext.instances import cluster_offsets, instance_centers
 from pointins_ext.models.passes import up_cast
-from pointins_ext.ops import estimate_normals, neighbours, segment_mean
+from pointins_ext.ops import estimate_normals, neighbours, voxelize
 
 # Shifted points closer than this belong together, in voxels of the finest level: offsets draw an object's points
 # together while its border to the next keeps its spacing. Small pieces join the nearest instance within
@@ -140,7 +140,7 @@ class Predictor:
         device = next(self.networks.parameters()).device
         raw = torch.as_tensor(np.asarray(scene["coord"]), dtype=torch.float32)
         self._check_extent(raw)
-        kept = torch.from_numpy(voxelise(raw.numpy() * self.scale, self.grid_size))
+        kept = torch.from_numpy(voxelize(raw.numpy() * self.scale, self.grid_size))
         scaled = raw[kept] * self.scale
         coord = scaled - _center(scaled) if self.centred else scaled
         batch = dict(
@@ -331,7 +331,7 @@ def segment(
     instance = prediction.instances(radius, min_points)
     if instance.max(initial=-1) < 0:
         notice("empty results", f"segment: {prediction.why_nothing(radius, min_points)}")
-    center = instance_centers(scene["coord"], instance) + scene["coord_shift"]
+    center = instance_centers(scene["coord"], instance).numpy() + scene["coord_shift"]
     return at_all_points(instance, scene, -1), center
 
 
@@ -349,10 +349,3 @@ def _array(name: str, value) -> np.ndarray:
         return np.asarray(value)
     except (ValueError, TypeError) as error:  # TypeError: a tensor on a GPU
         raise UserError(f"segment: {name} is no array: {error}") from error
-
-
-def instance_centers(coord: np.ndarray, instance: np.ndarray) -> np.ndarray:
-    """(I, 3) centroids of the points `coord` (N,3) of instances 0..I-1; `instance` (N,), -1 = none."""
-    member = torch.from_numpy(instance >= 0)
-    label = torch.from_numpy(instance)[member]
-    return segment_mean(torch.from_numpy(coord)[member], label, int(instance.max(initial=-1)) + 1).numpy()

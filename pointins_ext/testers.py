@@ -14,11 +14,11 @@ from pointins_ext.engine.scoring import one_pass, score_scenes
 from pointins_ext.engine.step import to_device
 from pointins_ext.errors import UserError, distinct_names, file_name, require_scenes
 from pointins_ext.evaluation import results
-from pointins_ext.evaluation.instance import as_array
 from pointins_ext.evaluation.results import class_names, report
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.host import TESTERS, begin_log, build_dataset, build_model, comm, get_root_logger, point_collate_fn
 from pointins_ext.host.flash import disable_flash, has_flash
+from pointins_ext.ops import as_array
 
 
 class TaskTester:

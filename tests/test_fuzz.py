@@ -20,11 +20,16 @@ from pointins_ext.branch.odr import DIRECTIONS, SCOPES
 from pointins_ext.branch.pose import recover_affine, transform_vectors
 from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import OffsetField, offset_targets
-from pointins_ext.evaluation import adjusted_rand_index, instance_average_precision, panoptic_quality
-from pointins_ext.evaluation.label_free import cluster_offsets, evaluate_label_free, voxelise
+from pointins_ext.evaluation import (
+    adjusted_rand_index,
+    evaluate_label_free,
+    instance_average_precision,
+    panoptic_quality,
+)
 from pointins_ext.host import build_model
 from pointins_ext.inference import Predictor
-from pointins_ext.ops import estimate_normals, kmeans, neighbours, plane_points, radius_components
+from pointins_ext.instances import cluster_offsets
+from pointins_ext.ops import estimate_normals, kmeans, neighbours, plane_points, radius_components, voxelize
 from pointins_ext.ops.segment import segment_count, segment_max, segment_mean, segment_rank
 from tests.oracles.tiny_pointins import backbone_config, dos_config, pointins_config
 
@@ -293,7 +298,7 @@ def test_reductions_normals_and_planes(rng, size, shape, place, kind):
     top, rank = segment_max(coord, group, NUM_GROUPS), segment_rank(coord[:, 0], group, NUM_GROUPS)
     assert finite(mean, top, rank) and (mean[count == 0] == 0).all() and count.sum() == size
     assert ((rank >= 1) & (rank <= count[group])).all()
-    assert len(voxelise(coord, 0.04)) <= size
+    assert len(voxelize(coord, 0.04)) <= size
 
 
 @fuzz(0.1, size=st.integers(10, 60), shape=shapes, place=places)

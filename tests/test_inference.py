@@ -7,7 +7,7 @@ import torch
 
 import pointins_ext
 from pointins_ext.errors import ScanWarning, _notices
-from pointins_ext.evaluation.label_free import components, evaluate_label_free
+from pointins_ext.evaluation import evaluate_label_free
 from pointins_ext.host import TRANSFORMS, Config, build_model
 from pointins_ext.inference import (
     RADIUS_VOXELS,
@@ -15,9 +15,9 @@ from pointins_ext.inference import (
     Predictor,
     _interpolate,
     _to_loss_level,
-    instance_centers,
     load_predictor,
 )
+from pointins_ext.instances import components, instance_centers
 from pointins_ext.models.passes import up_cast
 from tests.oracles.tiny_pointins import GRID, backbone_config, dos_config, pointins_config
 
@@ -457,9 +457,3 @@ def test_a_config_beside_a_checkpoint_runs_only_where_it_is_asked_for(tmp_path, 
     torch.save(dict(state_dict=model.state_dict(), config=[("model", 1)]), path)
     with pytest.raises(ValueError, match="config of .*model_last.pth: expected the key 'model', found no key"):
         load_predictor(path, device="cpu")
-
-
-def test_instance_centers():
-    coord = np.array([[0, 0, 0], [2, 0, 0], [5, 5, 5], [9, 9, 9]], np.float32)
-    np.testing.assert_allclose(instance_centers(coord, np.array([0, 0, 1, -1])), [[1, 0, 0], [5, 5, 5]])
-    assert instance_centers(coord, np.full(4, -1)).shape == (0, 3)

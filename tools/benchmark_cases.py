@@ -28,7 +28,7 @@ from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.errors import UserError
 from pointins_ext.host import Config, build_dataset, build_model, locate, point_collate_fn
 from pointins_ext.host.stand_ins import installed
-from pointins_ext.inference import instance_centers
+from pointins_ext.instances import instance_centers
 from pointins_ext.ops import radius_components
 from pointins_ext.ops.subm_conv import SubMConv3d, kernel_map
 
@@ -82,7 +82,7 @@ def rooms(number: int, grid: float) -> tuple[np.ndarray, ...]:
     for i in range(number):
         scene = dataset.get_data(i)
         _, first = np.unique(np.floor(scene["coord"] / grid).astype(int), axis=0, return_index=True)
-        center = instance_centers(scene["coord"], scene["instance"])[scene["instance"]]
+        center = instance_centers(scene["coord"], scene["instance"]).numpy()[scene["instance"]]
         center[scene["instance"] < 0] = scene["coord"].mean(0)
         feat = np.concatenate([scene["coord"], scene["color"] / 127.5 - 1, scene["normal"]], axis=1)
         parts.append((scene["coord"][first], feat[first], center[first], np.full(len(first), i)))

@@ -19,12 +19,13 @@ from common import add_scene_arguments, load_scenes
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error, notice
-from pointins_ext.evaluation.label_free import cluster_offsets, evaluate_label_free, on_planes
-from pointins_ext.evaluation.rivals import off_planes, rival, with_planes
+from pointins_ext.evaluation.label_free import evaluate_label_free, on_planes
 from pointins_ext.files import write_text
 from pointins_ext.flags import add_config_argument, at_least, output_file
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, load_predictor
+from pointins_ext.instances import cluster_offsets
+from pointins_ext.instances.rivals import off_planes, rival, with_planes
 
 COLUMNS = ("ap50", "map", "ap25", "ari", "recall50_touching", "recall50_free")
 TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")

@@ -10,12 +10,13 @@ import argparse
 import torch
 from tqdm import tqdm
 
-from pointins_ext.branch.prior import MagnitudePrior, fit_label_free, magnitudes_from_instances
+from pointins_ext.branch import MagnitudePrior
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
 from pointins_ext.errors import UserError, exit_on_user_error
-from pointins_ext.evaluation.label_free import voxelise
 from pointins_ext.flags import at_least, output_file, positive
+from pointins_ext.instances import fit_label_free, magnitudes_from_instances
+from pointins_ext.ops import voxelize
 
 
 def arguments():
@@ -49,7 +50,7 @@ def main():
     if args.method == "labels":
         prior = MagnitudePrior.fit(torch.cat([labelled_lengths(scene) for scene in scenes]), source)
     else:
-        coords = (torch.from_numpy(s["coord"][voxelise(s["coord"], args.grid_size)]) for s in scenes)
+        coords = (torch.from_numpy(s["coord"][voxelize(s["coord"], args.grid_size)]) for s in scenes)
         prior = fit_label_free(coords, source, method=args.method, radius=args.radius)
     prior.save(args.output)
     quantiles = ", ".join(f"{q:.0%} {float(prior.quantile(torch.tensor(q))):.3f} m" for q in (0.1, 0.5, 0.9, 0.99))

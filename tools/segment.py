@@ -27,7 +27,8 @@ from pointins_ext.datasets.tree import RESULT, find_scans
 from pointins_ext.errors import UserError, exit_on_user_error, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, instance_centers, load_predictor
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, load_predictor
+from pointins_ext.instances import instance_centers
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 
@@ -111,7 +112,7 @@ def segment_scan(predictor, scan: str, target: Path, args) -> int:
     color = instance_colors(instance)
     fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
     write_ply(target, coord, color, comment=RESULT, instance=instance, **fields)
-    center = instance_centers(scene["coord"], instance) + shift
+    center = instance_centers(scene["coord"], instance).numpy() + shift
     with whole_file(target.with_suffix(".npz")) as stream:
         arrays = dict(instance=at_all_points(instance, scene, -1), offset=at_all_points(offset, scene, np.nan))
         np.savez_compressed(stream, center=center, **arrays)

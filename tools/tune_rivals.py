@@ -21,12 +21,13 @@ from evaluate_label_free import METHODS, RIVALS
 from tqdm import tqdm
 
 from pointins_ext.errors import UserError, exit_on_user_error
-from pointins_ext.evaluation.instance import InstanceAveragePrecision, as_array
+from pointins_ext.evaluation.instance import InstanceAveragePrecision
 from pointins_ext.evaluation.label_free import on_planes
-from pointins_ext.evaluation.rivals import CLUSTERINGS, tidy
 from pointins_ext.files import write_text
 from pointins_ext.flags import output_file
 from pointins_ext.inference import load_predictor
+from pointins_ext.instances.rivals import CLUSTERINGS, tidy
+from pointins_ext.ops import as_array
 
 MIN_POINTS = 100  # smallest object and prediction that count, as in the evaluation
 # rival -> values of its clustering, and of what becomes of small clusters and leftovers; lengths in voxels

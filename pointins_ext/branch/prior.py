@@ -3,14 +3,12 @@
 import json
 import math
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
 from pointins_ext.errors import UserError
 from pointins_ext.files import write_text
-from pointins_ext.ops import neighbour_components, neighbours, plane_points, segment_count, segment_max, segment_mean
 
 NUM_QUANTILES = 1025
 
@@ -86,77 +84,6 @@ class MagnitudePrior:
         """Write the table as JSON, atomically."""
         content = {"unit": "metre", "source": self.source, "quantiles": [round(q, 6) for q in self.quantiles.tolist()]}
         write_text(path, json.dumps(content))
-
-
-def magnitudes_from_instances(coord: torch.Tensor, instance: torch.Tensor) -> torch.Tensor:
-    """Point-to-centroid lengths (M,), metres, of the points of `coord` (N,3) whose `instance` (N,) is not -1."""
-    coord, instance = coord[instance >= 0], instance[instance >= 0]
-    _, instance = instance.unique(return_inverse=True)
-    center = segment_mean(coord, instance, int(instance.max()) + 1 if len(instance) else 0)
-    return (center[instance] - coord).norm(dim=1)
-
-
-def label_free_instances(
-    coord: torch.Tensor,
-    radius: float = 0.08,
-    method: str = "components",
-    min_points: int = 30,
-    max_extent: float = 3.0,
-    remove_planes: bool = True,
-) -> torch.Tensor:
-    """Geometric pseudo-instances (N,), -1 = none, of one scan `coord` (N,3), metres, for fitting a prior.
-
-    Dominant planes (ground, walls) go first, unless `remove_planes` is off; then Euclidean components (edges up to
-    `radius`) or HDBSCAN group what is left; groups of fewer than `min_points` points or longer than `max_extent` metres
-    are dropped.
-    """
-    label = coord.new_full((len(coord),), -1, dtype=torch.long)
-    plane = plane_points(coord) if remove_planes else torch.zeros_like(label, dtype=torch.bool)
-    kept = (~plane).nonzero().squeeze(1)
-    if len(kept) < min_points:
-        return label
-    if method == "components":
-        one_scan = kept.new_zeros(len(kept))
-        label[kept] = neighbour_components(neighbours(coord[kept], coord[kept], one_scan, one_scan, k=9, radius=radius))
-    elif method == "hdbscan":
-        label[kept] = _hdbscan(coord[kept], min_points)
-    else:
-        raise UserError(f"prior method '{method}' is unknown; expected 'components' or 'hdbscan'")
-    return _drop_implausible(coord, label, min_points, max_extent)
-
-
-def fit_label_free(scans: Iterable[torch.Tensor], source: str = "label-free prior", **options) -> MagnitudePrior:
-    """Prior fitted without labels from scans (N,3), metres; options as `label_free_instances`."""
-    parts = [magnitudes_from_instances(coord, label_free_instances(coord, **options)) for coord in scans]
-    lengths = torch.cat(parts) if parts else torch.zeros(0)
-    if len(lengths) < 100:
-        raise UserError(
-            f"{source}: only {len(lengths)} points lie on plausible objects; expected at least 100. "
-            "Use a built-in prior ('indoor', 'outdoor') or pass a larger radius"
-        )
-    return MagnitudePrior.fit(lengths, source)
-
-
-def _drop_implausible(coord: torch.Tensor, label: torch.Tensor, min_points: int, max_extent: float) -> torch.Tensor:
-    member = label >= 0
-    count = int(label.max()) + 1
-    if count == 0:
-        return label
-    point, group = coord[member], label[member]
-    extent = segment_max(point, group, count) + segment_max(-point, group, count)
-    plausible = (segment_count(group, count) >= min_points) & (extent.norm(dim=1) <= max_extent)
-    kept = label.clone()
-    kept[member] = torch.where(plausible[group], group, torch.full_like(group, -1))
-    return kept
-
-
-def _hdbscan(coord: torch.Tensor, min_points: int) -> torch.Tensor:
-    try:
-        from sklearn.cluster import HDBSCAN
-    except ImportError as error:
-        raise ImportError("the HDBSCAN prior needs scikit-learn: pip install pointins_ext[cluster]") from error
-    label = HDBSCAN(min_cluster_size=min_points, copy=True).fit_predict(coord.cpu().numpy())
-    return torch.as_tensor(label, dtype=torch.long, device=coord.device)
 
 
 def _interpolate(table: torch.Tensor, position: torch.Tensor) -> torch.Tensor:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from pointins_ext.branch.prior import label_free_instances
 from pointins_ext.errors import UserError
 from pointins_ext.files import whole_file
 from pointins_ext.host import TRANSFORMS
+from pointins_ext.instances import label_free_instances
 
 
 @TRANSFORMS.register_module()

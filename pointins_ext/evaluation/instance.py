@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from pointins_ext.errors import UserError
+from pointins_ext.ops import as_array
 
 THRESHOLDS = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
 
@@ -224,11 +224,6 @@ def nanmean(values):
     """Mean without nan; nan, and no warning, where nothing is left."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else float("nan")
-
-
-def as_array(values):
-    """NumPy array of an array, a sequence or a tensor on any device."""
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
 
 
 def require_length(name, values, length):

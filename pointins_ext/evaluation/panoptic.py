@@ -3,7 +3,8 @@
 import numpy as np
 
 from pointins_ext.errors import UserError
-from pointins_ext.evaluation.instance import as_array, require_length
+from pointins_ext.evaluation.instance import require_length
+from pointins_ext.ops import as_array
 
 COUNTS = ("true", "overlap", "false_positive", "false_negative", "shared", "predicted", "labelled")
 

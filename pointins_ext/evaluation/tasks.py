@@ -3,10 +3,11 @@
 import numpy as np
 
 from pointins_ext.errors import UserError
-from pointins_ext.evaluation.instance import InstanceAveragePrecision, as_array
+from pointins_ext.evaluation.instance import InstanceAveragePrecision
 from pointins_ext.evaluation.label_free import to_raw
 from pointins_ext.evaluation.panoptic import PanopticQuality
 from pointins_ext.evaluation.semantic import SemanticSegmentation
+from pointins_ext.ops import as_array
 
 
 class Task:

@@ -5,12 +5,13 @@ import math
 
 from pointins_ext.engine.scoring import Tally, joined, score_scenes
 from pointins_ext.errors import UserError, require_scenes
-from pointins_ext.evaluation import InstanceAveragePrecision, components, results
+from pointins_ext.evaluation import InstanceAveragePrecision, results
 from pointins_ext.evaluation.results import class_names, report
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase, build_dataset, comm
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Predictor
+from pointins_ext.instances import components
 
 
 class TaskEvaluator(HookBase):

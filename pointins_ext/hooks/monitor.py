@@ -9,7 +9,8 @@ from pointins_ext.hooks.common import pointins_model
 from pointins_ext.hooks.presets import MONITOR
 from pointins_ext.host import HOOKS, HookBase
 from pointins_ext.inference import Predictor
-from pointins_ext.ops import segment_count, segment_mean
+from pointins_ext.instances import true_offsets
+from pointins_ext.ops import segment_count
 from pointins_ext.visualization.render import Camera, instance_colors, render_points
 
 
@@ -116,9 +117,7 @@ def canary_statistics(predictor, scene) -> dict[str, float]:
 def offset_accuracy(offset: torch.Tensor, coord: torch.Tensor, instance: torch.Tensor) -> dict[str, float]:
     """Cosine and error of `offset` (N,3) against the centroids of `instance` (N,), -1 = none."""
     member = instance >= 0
-    coord, offset = coord[member].float(), offset[member].cpu()
-    _, group = instance[member].unique(return_inverse=True)
-    truth = segment_mean(coord, group, int(group.max()) + 1)[group] - coord
+    offset, truth = offset[member].cpu(), true_offsets(coord.float(), instance)[member]
     return dict(
         cosine=float(torch.nn.functional.cosine_similarity(offset, truth).mean()),
         error=float((offset - truth).norm(dim=1).mean()),

@@ -8,7 +8,7 @@ from pointins_ext.branch.targets import OffsetField
 from pointins_ext.errors import UserError, distinct_names
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase
-from pointins_ext.inference import instance_centers
+from pointins_ext.instances import instance_centers
 
 
 @HOOKS.register_module()
@@ -52,6 +52,6 @@ class OracleHook(HookBase):
                 raise UserError(f"OracleHook: scene {name} has no instance labels; true centres need them")
             coord, instance = scene["coord"], scene["instance"].reshape(-1).astype(np.int64)
             centers = np.full(coord.shape, np.nan, np.float32)
-            centers[instance >= 0] = instance_centers(coord, instance)[instance[instance >= 0]]
+            centers[instance >= 0] = instance_centers(coord, instance).numpy()[instance[instance >= 0]]
             self.objects[name] = cKDTree(coord), centers
         return self.objects[name]

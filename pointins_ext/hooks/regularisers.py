@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
-from pointins_ext.branch.prior import fit_label_free
 from pointins_ext.errors import UserError
 from pointins_ext.hooks import presets
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase, comm
+from pointins_ext.instances import fit_label_free
 
 SIDES = ("teacher", "student")
 CLUSTERING = {

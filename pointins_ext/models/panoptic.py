@@ -5,7 +5,7 @@ import torch
 from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, offset2batch
 from pointins_ext.models.segmentors import OffsetSegmentor, has_class
-from pointins_ext.ops import neighbours, radius_components, segment_count
+from pointins_ext.ops import join_nearest, radius_components, segment_count
 
 
 @MODELS.register_module("PanSeg-v1m1")
@@ -82,7 +82,8 @@ class PanopticSegmentor(OffsetSegmentor):
         group = number[group]
         vote = segment.clone()
         vote[group >= 0] = majority(segment[group >= 0], group[group >= 0], len(self.radius))
-        return join_nearest(group, vote, shifted, batch, radius)
+        kind = batch * (int(vote.max()) + 1) + vote
+        return join_nearest(group, shifted, kind, radius)
 
 
 def majority(segment, group, num_classes):
@@ -92,16 +93,6 @@ def majority(segment, group, num_classes):
     size = int(group.max()) + 1
     votes = segment_count(group * num_classes + segment, size * num_classes).view(size, num_classes)
     return votes.argmax(1)[group]
-
-
-def join_nearest(group, segment, coord, batch, radius):
-    """Groups (N,) in which each -1 takes the group of the nearest grouped point of its class and cloud, if in reach."""
-    left, done = (group < 0).nonzero().squeeze(1), (group >= 0).nonzero().squeeze(1)
-    kind = batch * (int(segment.max()) + 1) + segment
-    nearest = neighbours(coord[left], coord[done], kind[left], kind[done], k=1, radius=radius).squeeze(1)
-    joined = group.clone()
-    joined[left[nearest >= 0]] = group[done[nearest[nearest >= 0]]]
-    return joined
 
 
 def number_in_cloud(group, batch):

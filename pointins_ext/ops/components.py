@@ -39,6 +39,18 @@ def neighbour_components(index):
     return _label_rows(target.numpy(), np.arange(0, num_nodes * k + 1, k, dtype=np.int32))
 
 
+def join_nearest(label, coord, group, radius):
+    """Labels (N,) in which each -1 takes that of the nearest labelled point of its group, if one is within `radius`.
+
+    label (N,) long, coord (N, 3), group (N,) long, radius in the unit of coord.
+    """
+    left, done = (label < 0).nonzero().squeeze(1), (label >= 0).nonzero().squeeze(1)
+    nearest = neighbours(coord[left], coord[done], group[left], group[done], k=1, radius=radius).squeeze(1)
+    joined = label.clone()
+    joined[left[nearest >= 0]] = label[done[nearest[nearest >= 0]]]
+    return joined
+
+
 def _label_scipy(source, target, num_nodes):
     source, target = source.numpy(), target.numpy()
     if np.any(source[1:] < source[:-1]):

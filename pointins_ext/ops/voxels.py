@@ -1,6 +1,9 @@
 """Sorted integer keys of voxels: the common ground of grid pooling and of neighbour tables."""
 
+import numpy as np
 import torch
+
+from pointins_ext.ops.arrays import as_array
 
 
 def voxel_key(grid_coord, batch, margin=0):
@@ -28,3 +31,12 @@ def sorted_runs(key):
     run = torch.empty_like(order)
     run[order] = head.cumsum(0) - 1
     return order, start, run
+
+
+def voxelize(coord, grid_size=0.04):
+    """Index (V,) of one representative of each occupied voxel: the first point of coord (N, 3) in it, in input order.
+
+    The grid is anchored at the origin of the coordinates, as the host's GridSample does.
+    """
+    cell = np.floor(as_array(coord) / grid_size).astype(np.int64)
+    return np.sort(np.unique(cell, axis=0, return_index=True)[1])

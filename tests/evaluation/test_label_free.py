@@ -8,17 +8,13 @@ from hypothesis import strategies as st
 
 from pointins_ext.evaluation.label_free import (
     best_overlap,
-    cluster_offsets,
-    components,
-    drop_small,
     evaluate_label_free,
-    hdbscan_instances,
-    kmeans_instances,
     object_rand_index,
     to_raw,
     touching_objects,
-    voxelise,
 )
+from pointins_ext.instances import cluster_offsets, components, drop_small, hdbscan_instances, kmeans_instances
+from pointins_ext.ops import voxelize
 
 # centre (x, y, z of the middle) and side of the cubes of the test room; the first two are 2 cm apart
 CUBES = [((0.84, 0.8, 0.15), 0.3), ((1.16, 0.8, 0.15), 0.3), ((2.0, 2.0, 0.175), 0.35)]
@@ -38,7 +34,7 @@ def room(seed=0):
 
 
 def with_voxels(scene):
-    index = voxelise(scene["coord"])
+    index = voxelize(scene["coord"])
     coord, instance = scene["coord"][index], scene["instance"][index]
     centers = np.array([center for center, _ in CUBES], np.float32)
     offset = np.where(instance[:, None] >= 0, centers[instance] - coord, 0).astype(np.float32)
@@ -52,7 +48,7 @@ def oracle(voxels):
 
 def test_voxels_hold_one_point_each_and_carry_labels_back():
     coord = room()["coord"]
-    index = voxelise(coord, 0.04)
+    index = voxelize(coord, 0.04)
     cells = np.floor(coord / 0.04).astype(int)
     assert len(np.unique(cells[index], axis=0)) == len(index) == len(np.unique(cells, axis=0))
     raw = to_raw(np.arange(len(index)), coord[index], coord)
@@ -97,7 +93,7 @@ def test_protocols_tell_what_each_method_can_do():
 def test_scores_count_all_raw_points():
     """Leaving the points between the voxels out, as a shifted grid would, must cost: the trap that hid every effect."""
     scene = with_voxels(room())
-    index = voxelise(scene["coord"])
+    index = voxelize(scene["coord"])
     partial = np.full(len(scene["coord"]), -1)
     partial[index] = oracle(scene["voxels"])
     full = to_raw(oracle(scene["voxels"]), scene["voxels"]["coord"], scene["coord"])

@@ -10,10 +10,11 @@ import torch
 
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.embedded.hooks import CheckpointSaver
-from pointins_ext.evaluation.label_free import cluster_offsets, components, evaluate_label_free
+from pointins_ext.evaluation import evaluate_label_free
 from pointins_ext.hooks.evaluators import UnsupervisedInsEvaluator
 from pointins_ext.host import HOOKS, Config
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Predictor
+from pointins_ext.instances import cluster_offsets, components
 from tests.hooks.test_monitor import KEYS
 from tests.oracles.tiny_pointins import build, pointins_config
 from tests.oracles.tiny_scoring import EVALUATORS, NAMES, Notes, ScoredScenes, evaluate, plain_score, trainer, two_ranks

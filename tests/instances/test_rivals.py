@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pointins_ext.errors import ScanWarning
 from pointins_ext.evaluation.label_free import evaluate_label_free, on_planes
-from pointins_ext.evaluation.rivals import CLUSTERINGS, off_planes, rival, tidy, with_planes
+from pointins_ext.instances.rivals import CLUSTERINGS, off_planes, rival, tidy, with_planes
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 

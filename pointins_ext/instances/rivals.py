@@ -6,20 +6,49 @@ Lengths among the parameters are in voxels, so that one set serves scans of ever
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
-from pointins_ext.evaluation.instance import as_array
-from pointins_ext.evaluation.label_free import (
-    components,
-    drop_small,
-    hdbscan_instances,
-    join_leftovers,
-    kmeans_instances,
-)
+from pointins_ext.instances.cluster import cluster_offsets, drop_small, join_leftovers
+from pointins_ext.ops import as_array, kmeans
 
 # Of the planes' own components, in voxels; the same for every method and data set.
 PLANE_RADIUS = 1.75
 PLANE_MIN_POINTS = 50
 PLANE_REACH = 3.0
+
+
+def components(coord, radius=0.06, min_points=50, reach=0.0):
+    """Baseline: components of the points as they lie, which is `cluster_offsets` with zero offsets.
+
+    The default radius is the one that serves this baseline best at 4 cm voxels.
+    """
+    return cluster_offsets(coord, np.zeros_like(as_array(coord)), radius, min_points, reach=reach)
+
+
+def kmeans_instances(coord, feat, num_clusters=5, radius=0.08, min_points=50, seed=0, reach=0.0):
+    """Baseline: k-means segments of the features (V, C), each split into its spatial components."""
+    feat = torch.as_tensor(as_array(feat))
+    one_group = torch.zeros(len(feat), dtype=torch.long)
+    segment = kmeans(feat, one_group, num_clusters, generator=torch.Generator().manual_seed(seed))
+    return cluster_offsets(coord, np.zeros_like(as_array(coord)), radius, min_points, segment, reach)
+
+
+def hdbscan_instances(coord, min_cluster_size=60, min_samples=5, reach=0.0):
+    """Baseline: HDBSCAN of scikit-learn on the coordinates. Its noise joins as in `cluster_offsets`, else it is -1.
+
+    scikit-learn's own `min_samples`, the cluster size, would halve the score of this baseline.
+    """
+    try:
+        from sklearn.cluster import HDBSCAN
+    except ImportError as error:
+        raise ImportError("HDBSCAN needs scikit-learn: pip install pointins_ext[cluster]") from error
+    coord = as_array(coord)
+    if len(coord) < min_cluster_size:
+        return np.full(len(coord), -1, np.int64)
+    # The k-d tree gives brute force's partition, but for ties, in a twentieth of its time; copy silences a warning.
+    model = HDBSCAN(min_cluster_size, min_samples=min_samples, algorithm="kd_tree", n_jobs=1, copy=True)
+    return join_leftovers(model.fit_predict(coord).astype(np.int64), coord, reach)
+
 
 # name -> clusters (V,) of a scene's voxels, whatever their size; -1 is noise
 CLUSTERINGS: dict[str, Callable[..., np.ndarray]] = {
