@@ -5,7 +5,7 @@
 `num_drives` are labelled; streets of the split "val" are scored.
 """
 
-_base_ = ["_base_/downstream_small.py"]
+_base_ = ["_base_/segmentor_small.py", "_base_/downstream_small.py"]
 
 num_drives = 20
 dataset = dict(type="SyntheticDrivesDataset", seed=0, drive=dict(sensor="hdl32"))

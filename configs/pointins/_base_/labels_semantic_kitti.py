@@ -1,4 +1,4 @@
-"""The 19 classes of SemanticKITTI: eight of things, eleven of stuff; moving ones are folded into the static ones."""
+"""SemanticKITTI with 19 classes: eight of things, eleven of stuff; moving ones are folded into the static ones."""
 
 num_classes = 19
 things = list(range(8))
@@ -18,3 +18,13 @@ weighted_criteria = [
     dict(type="LovaszLoss", mode="multiclass", loss_weight=1.0, ignore_index=-1),
 ]
 del class_weight
+
+# the task says which reader
+data = dict(
+    num_classes=num_classes,
+    ignore_index=-1,
+    names=names,
+    train=dict(data_root="data/semantic_kitti", split="train"),
+    val=dict(data_root="data/semantic_kitti", split="val"),
+    test=dict(data_root="data/semantic_kitti", split="val"),
+)
