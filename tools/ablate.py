@@ -47,8 +47,8 @@ class Arm:
 
 
 def scr_arm(**options) -> Arm:
-    """PointINS with other options of its SCRHook, the fifth hook."""
-    return Arm("components-both", {f"hooks.4.{name}": value for name, value in options.items()})
+    """PointINS with other options of its SCRHook."""
+    return Arm("components-both", {f"hooks.SCRHook.{name}": value for name, value in options.items()})
 
 
 ARMS = {
@@ -64,8 +64,8 @@ ARMS = {
     "scr_then_odr": Arm("layout-scr_then_odr"),
     "odr_student": Arm("layout-odr_student"),
     "constant": scr_arm(late=None),
-    "late_wide": Arm("components-both", {"hooks.4.late.radius": 0.12}),
-    "late_k1": Arm("components-both", {"hooks.4.late.num_clusters": 1}),
+    "late_wide": Arm("components-both", {"hooks.SCRHook.late.radius": 0.12}),
+    "late_k1": Arm("components-both", {"hooks.SCRHook.late.num_clusters": 1}),
     "k3": scr_arm(num_clusters=3),
     "k8": scr_arm(num_clusters=8),
     "k20": scr_arm(num_clusters=20),
@@ -73,7 +73,7 @@ ARMS = {
     "balanced": scr_arm(feature="balanced"),
     "exclude_cut": scr_arm(exclude_cut=True),
     "lambda_1": Arm("components-both", {"model.offset_loss_weight": 1.0}),
-    "no_ramp": Arm("components-both", {"hooks.3.ramp_steps": 0}),
+    "no_ramp": Arm("components-both", {"hooks.ODRHook.ramp_steps": 0}),
 }
 ARMS |= {f"prior_{n}": Arm(f"priors-{n}") for n in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
 ARMS |= {f"{name}_{way}": Arm(f"plugin-{name}-{way}") for name in ("sonata", "psa") for way in ("without", "with")}

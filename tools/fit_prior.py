@@ -2,7 +2,8 @@
 
     python tools/fit_prior.py --data FOLDER --output prior.json [--method components|hdbscan|labels]
 
-Use it with `-- hooks.2.prior=prior.json`. Lengths are metres of the network: `--scale` is the scans' scale in training.
+Use it with `-- hooks.ODRHook.prior=prior.json`. Lengths are metres of the network: `--scale` is the scans' scale in
+training.
 """
 
 import argparse

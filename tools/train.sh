@@ -15,7 +15,7 @@ usage: sh tools/train.sh -c CONFIG -n NAME [options] [-- key=value ...]
   -r true      resume the experiment from its last epoch
   -m MACHINES  number of machines, under SLURM                        (1)
   -p PYTHON    interpreter                                            (python)
-  key=value    config overrides, for example epoch=2 hooks.0.strict=True
+  key=value    config overrides, for example epoch=2 hooks.ODRHook.prior=indoor
 USAGE
   exit 2
 }

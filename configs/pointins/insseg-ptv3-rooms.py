@@ -1,41 +1,12 @@
 """Instance segmentation of procedural rooms at the paper's network size, full fine-tuning."""
 
-_base_ = ["_base_/downstream_rooms.py", "_base_/pipelines_indoor.py", "_base_/labels_rooms.py"]
+_base_ = ["_base_/insseg.py", "_base_/downstream_rooms.py", "_base_/pipelines_indoor.py", "_base_/labels_rooms.py"]
 
-num_rooms = 20
-dataset = dict(type="SyntheticRoomsDataset", seed=0)
-ignored = (-1, 0, 1)  # no label, floor, wall: 6 classes are scored
 clip_grad = None  # as published for instances
 
-model = dict(
-    type="PG-v1m2",
-    semantic_num_classes={{_base_.num_classes}},
-    semantic_ignore_index=-1,
-    segment_ignore_index=ignored,
-    instance_ignore_index=-1,
-    # shifted points of one class join where they are closer than cluster_thresh * voxel_size = 3 cm
-    voxel_size=0.02,
-    cluster_thresh=1.5,
-    cluster_closed_points=600,
-    cluster_propose_points=200,
-    cluster_min_points=50,
-    criteria={{_base_.criteria}},
-)
+model = dict(semantic_num_classes={{_base_.num_classes}})
 data = dict(
-    num_classes={{_base_.num_classes}},
-    ignore_index=-1,
-    names={{_base_.names}},
-    train=dict(dataset, split="train", num_scenes=num_rooms, transform={{_base_.instance.rooms}}),
-    val=dict(dataset, split="val", num_scenes=16, transform={{_base_.instance.rooms_val}}),
-    test=dict(dataset, split="val", num_scenes=16, transform={{_base_.instance.rooms_val}}),
+    train=dict(transform={{_base_.instance.rooms}}),
+    val=dict(transform={{_base_.instance.rooms_val}}),
+    test=dict(transform={{_base_.instance.rooms_val}}),
 )
-
-hooks = [
-    {{_base_.load}},
-    {{_base_.timer}},
-    {{_base_.writer}},
-    dict(type="InstanceEvaluator", segment_ignore_index=ignored, instance_ignore_index=-1),
-    {{_base_.saver}},
-]
-test = dict(type="InstanceTester", segment_ignore_index=ignored, instance_ignore_index=-1)
-del dataset, ignored

@@ -6,7 +6,7 @@ FOLDER holds `train` and `val`: scene folders with coord.npy, color.npy and inst
 `grid_size` is the voxel of the scans in metres; they are scaled so that it becomes 4 cm, as in pretrain-dos-scans.py.
 """
 
-_base_ = ["_base_/downstream_small.py", "_base_/pipelines_small.py"]
+_base_ = ["_base_/insseg_small.py", "_base_/downstream_small.py", "_base_/pipelines_small.py"]
 
 data_root = "data/scans"
 grid_size = 0.04
@@ -14,19 +14,10 @@ dataset = dict(type="ScanDataset", data_root=data_root, scale=0.04 / grid_size)
 ignored = (-1, 0)  # no label, background: one class is scored
 
 model = dict(
-    type="PG-v1m2",
     semantic_num_classes=2,
-    semantic_ignore_index=-1,
     segment_ignore_index=ignored,
-    instance_ignore_index=-1,
-    # shifted points of one class join where they are closer than cluster_thresh * voxel_size = 8 cm: best of 2 to 20 cm
-    # for a linear probe of DOS on the training scans of mOSD, whose surfaces break up within 6 cm
-    voxel_size=0.04,
+    # 8 cm: best of 2 to 20 cm for a linear probe of DOS on the training scans of mOSD; surfaces there break up within 6
     cluster_thresh=2.0,
-    cluster_closed_points=600,
-    cluster_propose_points=30,
-    cluster_min_points=20,
-    criteria={{_base_.criteria}},
 )
 data = dict(
     num_classes=2,
@@ -36,7 +27,6 @@ data = dict(
     val=dict(dataset, split="val", transform={{_base_.objects.val}}),
     test=dict(dataset, split="val", transform={{_base_.objects.val}}),
 )
-
 hooks = [
     {{_base_.load}},
     {{_base_.timer}},

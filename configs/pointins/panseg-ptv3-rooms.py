@@ -1,28 +1,19 @@
 """Semantics and instances of procedural rooms at the paper's network size, full fine-tuning."""
 
-_base_ = ["_base_/downstream_rooms.py", "_base_/pipelines_indoor.py", "_base_/labels_rooms.py"]
+_base_ = ["_base_/panseg.py", "_base_/downstream_rooms.py", "_base_/pipelines_indoor.py", "_base_/labels_rooms.py"]
 
-num_rooms = 20
-dataset = dict(type="SyntheticRoomsDataset", seed=0)
 things = (2, 3, 4, 5, 6, 7)
-
 model = dict(
-    type="PanSeg-v1m1",
     num_classes={{_base_.num_classes}},
     things=things,
     radius=0.04,  # metres, two voxels
     min_points=50,
-    criteria={{_base_.criteria}},
 )
 data = dict(
-    num_classes={{_base_.num_classes}},
-    ignore_index=-1,
-    names={{_base_.names}},
-    train=dict(dataset, split="train", num_scenes=num_rooms, transform={{_base_.instance.rooms}}),
-    val=dict(dataset, split="val", num_scenes=16, transform={{_base_.instance.rooms_val}}),
-    test=dict(dataset, split="val", num_scenes=16, transform={{_base_.instance.rooms_val}}),
+    train=dict(transform={{_base_.instance.rooms}}),
+    val=dict(transform={{_base_.instance.rooms_val}}),
+    test=dict(transform={{_base_.instance.rooms_val}}),
 )
-
 hooks = [
     {{_base_.load}},
     {{_base_.timer}},
@@ -31,4 +22,4 @@ hooks = [
     {{_base_.saver}},
 ]
 test = dict(type="PanSegTester", things=things, min_points=15)
-del dataset, things
+del things

@@ -1,11 +1,14 @@
 """Panoptic segmentation of SemanticKITTI, full fine-tuning."""
 
-_base_ = ["_base_/downstream_outdoor.py", "_base_/pipelines_outdoor.py", "_base_/labels_semantic_kitti.py"]
-
-dataset = dict(type="SemanticKITTIPanopticDataset", data_root="data/semantic_kitti")
+_base_ = [
+    "_base_/panseg.py",
+    "_base_/downstream_outdoor.py",
+    "_base_/pipelines_outdoor.py",
+    "_base_/labels_semantic_kitti.py",
+]
 
 model = dict(
-    type="PanSeg-v1m1",
+    backbone=dict(in_channels=4),
     num_classes={{_base_.num_classes}},
     things={{_base_.things}},
     # metres, for each of things, at voxels of 5 cm: two-wheelers, people and cones stand closer than vehicles
@@ -14,15 +17,10 @@ model = dict(
     criteria={{_base_.weighted_criteria}},
 )
 data = dict(
-    num_classes={{_base_.num_classes}},
-    ignore_index=-1,
-    names={{_base_.names}},
-    train=dict(dataset, split="train", transform={{_base_.semantic_kitti.train}}),
-    val=dict(dataset, split="val", transform={{_base_.semantic_kitti.val}}),
-    test=dict(dataset, split="val", transform={{_base_.semantic_kitti.val}}),
+    train=dict(type="SemanticKITTIPanopticDataset", transform={{_base_.semantic_kitti.train}}),
+    val=dict(type="SemanticKITTIPanopticDataset", transform={{_base_.semantic_kitti.val}}),
+    test=dict(type="SemanticKITTIPanopticDataset", transform={{_base_.semantic_kitti.val}}),
 )
-del dataset
-
 hooks = [
     {{_base_.load}},
     {{_base_.timer}},

@@ -5,12 +5,14 @@
 `num_rooms` are labelled; rooms of the split "val" are scored.
 """
 
-_base_ = ["_base_/downstream_small.py", "_base_/pipelines_small.py", "_base_/labels_rooms.py"]
+_base_ = [
+    "_base_/segmentor_small.py",
+    "_base_/downstream_small.py",
+    "_base_/pipelines_small.py",
+    "_base_/labels_rooms.py",
+]
 
-num_rooms = 20
-dataset = dict(type="SyntheticRoomsDataset", seed=0)
 things = (2, 3, 4, 5, 6, 7)
-
 model = dict(
     type="PanSeg-v1m1",
     num_classes={{_base_.num_classes}},
@@ -20,14 +22,10 @@ model = dict(
     criteria={{_base_.criteria}},
 )
 data = dict(
-    num_classes={{_base_.num_classes}},
-    ignore_index=-1,
-    names={{_base_.names}},
-    train=dict(dataset, split="train", num_scenes=num_rooms, transform={{_base_.rooms.train}}),
-    val=dict(dataset, split="val", num_scenes=16, transform={{_base_.rooms.val}}),
-    test=dict(dataset, split="val", num_scenes=16, transform={{_base_.rooms.val}}),
+    train=dict(transform={{_base_.rooms.train}}),
+    val=dict(transform={{_base_.rooms.val}}),
+    test=dict(transform={{_base_.rooms.val}}),
 )
-
 hooks = [
     {{_base_.load}},
     {{_base_.timer}},
@@ -36,4 +34,4 @@ hooks = [
     {{_base_.saver}},
 ]
 test = dict(type="PanSegTester", things=things, min_points=15)
-del dataset, things
+del things

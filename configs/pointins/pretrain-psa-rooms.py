@@ -1,17 +1,62 @@
-"""PointINS-on-PSA on procedural rooms: 60 rooms, 600 steps, minutes on a laptop."""
+"""PointINS-on-PSA on procedural rooms: 60 rooms, 600 steps, minutes on a laptop.
 
-_base_ = ["_base_/default_runtime.py", "_base_/pretrain_psa_small.py"]
+Boxes of clusters as psa_indoor.py has them, momentum contrast of segments.
+"""
 
-num_rooms = 60
-room_seed = 0
+_base_ = ["_base_/default_runtime.py", "_base_/pretrain_small.py", "_base_/dataset_rooms_small.py"]
+
 seed = 0
 
-data = dict(
-    train=dict(
-        type="SyntheticRoomsDataset",
-        split="train",
-        num_scenes=num_rooms,
-        seed=room_seed,
-        transform={{_base_.transform}},
+model = dict(
+    pretrainer=dict(
+        type="PSA-v1m1",
+        contrast="segment",
+        queue_size=2048,
+        anchor=(0.8, 0.6, 0.7),
+        box_hidden_channels=128,
+        momentum_base=0.994,
+        momentum_final=0.999,
     )
 )
+
+transform = [
+    dict(
+        type="ClusterBoxes",
+        method="components",
+        remove_ground=True,  # walls go with it
+        min_points=30,
+        radius=0.08,
+        max_extent=3.0,
+        voxel=0.04,
+        cache_dir="exp/clusters/small",
+    ),
+    dict(type="GridSample", grid_size=0.04, hash_type="fnv", mode="train"),
+    dict(type="Copy", keys_dict={"coord": "origin_coord"}),
+    dict(
+        type="GlobalViewGenerator",
+        view_keys=("coord", "origin_coord", "color", "normal", "cluster", "box"),
+        global_view_num=2,
+        global_view_scale=(0.4, 0.75),
+        global_shared_transform={{_base_.color_augmentation}},
+        global_transform={{_base_.view_augmentation}},
+        max_size=16384,
+    ),
+    dict(type="ToTensor"),
+    dict(type="Update", keys_dict={"grid_size": 0.04}),
+    dict(
+        type="Collect",
+        keys=(
+            "global_origin_coord",
+            "global_coord",
+            "global_cluster",
+            "global_box",
+            "global_offset",
+            "grid_size",
+            "name",
+        ),
+        offset_keys_dict=dict(),
+        global_feat_keys=("global_coord", "global_color", "global_normal"),
+    ),
+]
+
+data = dict(train=dict(transform=transform))

@@ -15,7 +15,7 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "pointins"
     [
         ("pretrain-dos-scans", dict(data_root="mine", grid_size=0.005, epoch=16)),
         ("pretrain-sonata-ptv3-indoor", dict(all_splits=True, base_lr=0.001)),
-        ("pretrain-dos-rooms", {"num_rooms": 7, "hooks.3.num_clusters": 9, "model.offset_loss_weight": 0.5}),
+        ("pretrain-dos-rooms", {"num_rooms": 7, "hooks.SCRHook.num_clusters": 9, "model.offset_loss_weight": 0.5}),
     ],
 )
 def test_variables_are_replaced_before_what_follows_from_them(name, options, tmp_path):

@@ -43,7 +43,7 @@ def test_twenty_steps_killed_and_resumed_feed_upstreams_instance_segmentation(ki
     write_config(tmp_path / "pretrain.py", POINTCEPT, tmp_path / "data", kind)
     log = tmp_path / "exp" / "tiny" / "run" / "train.log"
     # the canary's first turn comes before the kill
-    kill_at_step(train(tmp_path, "-e", "pointins", "--", "hooks.4.every=5"), log, 8)
+    kill_at_step(train(tmp_path, "-e", "pointins", "--", "hooks.OffsetMonitor.every=5"), log, 8)
     resumed = train(tmp_path, "-r", "true")
     assert resumed.wait(300) == 0, (tmp_path / "output.txt").read_text()[-3000:]
 

@@ -29,7 +29,8 @@ from tools.common import load_scenes  # noqa: E402
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
 # small enough for seconds, long enough for the branch to be on
-TINY = ["num_rooms=2", "epoch=2", "eval_epoch=2", "num_worker=0", "model.offset_warmup_steps=1", "hooks.4.every=1"]
+TINY = ["num_rooms=2", "epoch=2", "eval_epoch=2", "num_worker=0", "model.offset_warmup_steps=1"]
+TINY += ["hooks.OffsetMonitor.every=1"]
 
 
 def command(*arguments):
@@ -278,7 +279,8 @@ def losses(folder):
 
 def test_killed_and_resumed_ends_with_the_same_losses(tmp_path):
     options = [*TINY, "seed=3", "epoch=4", "eval_epoch=4", "model.offset_warmup_steps=1"]
-    options = [o for o in options if o not in ("epoch=2", "eval_epoch=2")] + ["batch_size=1", "hooks.6.interval=1"]
+    options = [o for o in options if o not in ("epoch=2", "eval_epoch=2")]
+    options += ["batch_size=1", "hooks.InformationWriter.interval=1"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     done = tool("train", "--config-file", CONFIG, "--options", *options, f"save_path={whole}")
     assert done.returncode == 0, done.stderr
@@ -318,7 +320,7 @@ def losses_text(folder):
         ("train", ["--config-file", "SCANS", "--options", "data_root=empty", "save_path=out"], "no scans"),
         ("train", ["--config-file", "SCANS", "--options", "data_root=bad", "save_path=out"], "nan.npz"),
         ("train", ["--config-file", "ROOMS", "--options", "model.type=Pointins", "save_path=out"], "Pointins"),
-        ("train", ["--config-file", "ROOMS", "--options", "hooks.2.prior=falling.json", *TINY], "not increasing"),
+        ("train", ["--config-file", "ROOMS", "--options", "hooks.ODRHook.prior=falling.json", *TINY], "not increasing"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_leaves_nothing(name, arguments, message, weight, scan, tmp_path):

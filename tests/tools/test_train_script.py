@@ -22,13 +22,14 @@ def test_run_and_resume_from_any_folder(tmp_path):
     config = tmp_path / "tiny" / "first.py"
     config.parent.mkdir()
     config.write_text(CONFIG)
-    stopped = train(tmp_path, "-c", "tiny/first", "-n", "a b", "--", "hooks.4.stop_after=10", "hooks.3.interval=1")
+    stop = ["hooks.LossRecorder.stop_after=10", "hooks.InformationWriter.interval=1"]
+    stopped = train(tmp_path, "-c", "tiny/first", "-n", "a b", "--", *stop)
     assert stopped.returncode != 0 and "KeyboardInterrupt" in stopped.stderr
     folder = tmp_path / "exp" / "tiny" / "a b"
     assert {"config.py", "train.log", "model", "code"} <= {path.name for path in folder.iterdir()}
     assert {path.name for path in (folder / "code").iterdir()} == {"pointins_ext", "tools", "configs"}
     assert "stop_after=10" in (folder / "config.py").read_text()
-    done = train(tmp_path, "-c", "tiny/first", "-n", "a b", "-r", "true", "--", "hooks.4.stop_after=None")
+    done = train(tmp_path, "-c", "tiny/first", "-n", "a b", "-r", "true", "--", "hooks.LossRecorder.stop_after=None")
     assert done.returncode == 0, done.stderr
     log = (folder / "train.log").read_text()
     assert "Train: [1/4][3/4]" in log and "Resuming at epoch 3 of 4" in log and "Train: [4/4][4/4]" in log

@@ -1,14 +1,12 @@
 """Downstream on scans of rooms: the published schedule."""
 
-_base_ = ["downstream_ptv3.py"]
+_base_ = ["downstream.py"]
 
 batch_size = 24  # scenes over all GPUs
 gradient_accumulation_steps = 1
 num_worker = 48  # processes over all GPUs
 
-# Learning rates are those of 24 scenes a step; they follow the square root of the scenes, which suits AdamW and is how
-# the published rates grow: 0.002 for 24 scenes, 0.004 for 96. An override of batch_size, gradient_accumulation_steps or
-# base_lr moves them with it, but for Pointcept's own scripts/train.sh, which does not run this file again.
+# for 24 scenes a step; rates follow the square root of the scenes, see Batch and learning rate in ../README.md
 base_lr = 0.002
 rate = base_lr * (batch_size * gradient_accumulation_steps / 24) ** 0.5
 block_rate = 0.1 * rate

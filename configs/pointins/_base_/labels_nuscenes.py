@@ -1,4 +1,4 @@
-"""The 16 classes of nuScenes' benchmarks: ten of things, six of stuff."""
+"""nuScenes with the 16 classes of its benchmarks: ten of things, six of stuff."""
 
 num_classes = 16
 things = list(range(10))
@@ -8,3 +8,13 @@ names = [
     "truck", "driveable_surface", "other_flat", "sidewalk", "terrain", "manmade", "vegetation",
 ]
 # fmt: on
+
+# the task says which reader
+data = dict(
+    num_classes=num_classes,
+    ignore_index=-1,
+    names=names,
+    train=dict(data_root="data/nuscenes", split="train"),
+    val=dict(data_root="data/nuscenes", split="val"),
+    test=dict(data_root="data/nuscenes", split="val"),
+)

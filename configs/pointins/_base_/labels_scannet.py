@@ -1,4 +1,4 @@
-"""The 20 classes of ScanNet's benchmark."""
+"""ScanNet with the 20 classes of its benchmark."""
 
 num_classes = 20
 # fmt: off
@@ -7,3 +7,12 @@ names = [
     "desk", "curtain", "refridgerator", "shower curtain", "toilet", "sink", "bathtub", "otherfurniture",
 ]
 # fmt: on
+
+data = dict(
+    num_classes=num_classes,
+    ignore_index=-1,
+    names=names,
+    train=dict(type="ScanNetDataset", data_root="data/scannet", split="train"),
+    val=dict(type="ScanNetDataset", data_root="data/scannet", split="val"),
+    test=dict(type="ScanNetDataset", data_root="data/scannet", split="val"),
+)

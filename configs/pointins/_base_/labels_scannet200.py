@@ -1,4 +1,4 @@
-"""The 200 classes of ScanNet's second benchmark."""
+"""ScanNet with the 200 classes of its second benchmark."""
 
 num_classes = 200
 # fmt: off
@@ -29,3 +29,12 @@ names = [
     "potted plant", "luggage", "mattress",
 ]
 # fmt: on
+
+data = dict(
+    num_classes=num_classes,
+    ignore_index=-1,
+    names=names,
+    train=dict(type="ScanNet200Dataset", data_root="data/scannet", split="train"),
+    val=dict(type="ScanNet200Dataset", data_root="data/scannet", split="val"),
+    test=dict(type="ScanNet200Dataset", data_root="data/scannet", split="val"),
+)

@@ -45,9 +45,7 @@ model = dict(
     offset_warmup_ratio=0.1,
 )
 
-# Learning rates are those of 96 scenes a step; they follow the square root of the scenes, which suits AdamW and is how
-# the published rates grow: 0.002 for 24 scenes, 0.004 for 96. An override of batch_size, gradient_accumulation_steps or
-# base_lr moves them with it, but for Pointcept's own scripts/train.sh, which does not run this file again.
+# for 96 scenes a step; rates follow the square root of the scenes, see Batch and learning rate in ../README.md
 base_lr = 0.004
 rate = base_lr * (batch_size * gradient_accumulation_steps / 96) ** 0.5
 lr_decay = 0.9  # from each block to the one before it

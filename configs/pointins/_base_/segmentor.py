@@ -1,16 +1,7 @@
-"""What every downstream experiment shares: PTv3 of the paper's size with a decoder, on the weights of a pretraining.
+"""What every downstream task shares: PTv3 of the paper's size with a decoder, losses, and the hooks that all have.
 
 The experiment itself trains everything; its -dec freezes the encoder, its -lin drops the decoder and freezes the rest.
-How long and how fast it learns is in downstream_{indoor,outdoor,rooms}.py.
 """
-
-_base_ = ["default_runtime.py"]
-
-evaluate = True
-enable_amp = True
-amp_dtype = "float16"  # as published; pretraining is published in bfloat16
-batch_size_val = None  # one a GPU
-mix_prob = 0.8  # Mix3D; worth about 3 mAP in probing
 
 enc_channels = (32, 64, 128, 256, 512)
 dec_channels = (64, 96, 192, 384)
