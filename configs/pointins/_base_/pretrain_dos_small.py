@@ -32,7 +32,7 @@ transform = [
     dict(type="Update", keys_dict={"grid_size": 0.04}),
     dict(
         type="Collect",
-        keys=("global_origin_coord", "global_coord", "global_color", "global_offset", "grid_size", "name"),
+        keys=("global_origin_coord", "global_coord", "global_offset", "grid_size", "name"),
         offset_keys_dict=dict(),
         global_feat_keys=("global_coord", "global_color", "global_normal"),
     ),
