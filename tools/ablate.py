@@ -26,12 +26,12 @@ from pathlib import Path
 
 import torch
 from ablation_report import CURVES, thinned, write_report
-from common import read_curves
 from tqdm import tqdm
 
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_folder, positive
+from pointins_ext.visualization.curve import read_curves
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs/pointins/ablations"

@@ -1,11 +1,10 @@
 """What this machine has for pointins_ext, on one screen, and the one command to type next.
 
-    python tools/doctor.py [--data FOLDER]
+    pointins doctor [--data FOLDER]
 
 Needs neither Pointcept nor a GPU. Exit code 0: a training step ran and nothing that was asked for is missing; 2: else.
 """
 
-import argparse
 import contextlib
 import importlib.metadata
 import importlib.util
@@ -17,6 +16,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from pointins_ext import CONFIGS
+from pointins_ext.flags import verb_parser
 
 PACKAGES = ("numpy", "scipy", "addict", "tqdm", "tensorboard")
 EXTRAS = {  # of setup.py -> module, what it is for
@@ -46,10 +48,10 @@ DATA = {
 }
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(argv):
+    parser = verb_parser("doctor", __doc__)
     parser.add_argument("--data", help=f"folder that holds scannet, nuscenes, ... (default {DATA_ROOT})")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def say(name: str, *lines: str) -> None:
@@ -139,12 +141,13 @@ def self_test() -> str:
     """Two training steps of a small PointINS on a synthetic room, on the GPU if there is one. RuntimeError if wrong."""
     import torch
 
+    from pointins_ext import plugin  # noqa: F401
     from pointins_ext.engine.step import to_device
     from pointins_ext.host import Config, build_dataset, build_model, point_collate_fn
     from pointins_ext.host.flash import disable_flash
 
     begin = time.perf_counter()
-    cfg = Config.fromfile(str(Path(__file__).parents[1] / "configs/pointins/pretrain-dos-rooms.py"))
+    cfg = Config.fromfile(str(CONFIGS / "pointins/pretrain-dos-rooms.py"))
     disable_flash(cfg.model)
     dataset = build_dataset(dict(cfg.data.train, num_scenes=1))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -170,12 +173,12 @@ def next_command(host: str, gpu: bool, complete: set[str]) -> str:
     pretrainer = "sonata" if host == "pointcept" else "dos"
     for name in ("scannet", "nuscenes"):
         if gpu and name in complete:
-            return f"sh tools/train.sh -c pointins/pretrain-{pretrainer}-ptv3-{name} -n first"
-    return "sh tools/quickstart.sh"
+            return f"pointins train -c pointins/pretrain-{pretrainer}-ptv3-{name} -n first"
+    return "pointins quickstart"
 
 
-def main() -> int:
-    args = arguments()
+def main(argv) -> int:
+    args = arguments(argv)
     if args.data is not None and not os.path.isdir(args.data):
         print(
             f"error: --data {args.data} is no folder; name the one that holds scannet, nuscenes, ...", file=sys.stderr
@@ -186,7 +189,7 @@ def main() -> int:
     try:
         import torch
     except ImportError as error:
-        print(f"PyTorch cannot be imported ({error})\n\nNext: pip install torch, or sh tools/quickstart.sh")
+        print(f"PyTorch cannot be imported ({error})\n\nNext: pip install torch")
         return 2
     say("Python", *python_lines())
     say("GPU", *gpu_lines())
@@ -204,11 +207,7 @@ def main() -> int:
         say("Self-test", self_test())
     except Exception as error:  # whatever it is, the user wants to see it here
         say("Self-test", f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-        print("\nNext: sh tests/run.sh shows which part is broken")
+        print("\nNext: sh tests/run.sh, in a clone of the repository, shows which part is broken")
         return 2
     print(f"\nNext: {next_command(host.NAME, torch.cuda.is_available(), complete)}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

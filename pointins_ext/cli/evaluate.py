@@ -1,21 +1,19 @@
 """Label-free instances of a checkpoint beside the geometric baselines, on scenes with known objects.
 
-    python tools/evaluate_label_free.py --weight exp/pointins/NAME/model/model_last.pth
-    python tools/evaluate_label_free.py --weight ... --data FOLDER --split val --grid-size 0.008
+    pointins evaluate --weight exp/pointins/NAME/model/model_last.pth
+    pointins evaluate --weight ... --data FOLDER --split val --grid-size 0.008
 
 Prints class-agnostic scores under both protocols: raw scenes, and dominant planes removed for every method. Every
 number is on all raw points.
 """
 
-import argparse
 import json
 
 import numpy as np
 import torch
-from common import add_scene_arguments, load_scenes
 from tqdm import tqdm
 
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.cli.scenes import add_scene_arguments, load_scenes
 from pointins_ext.evaluation.label_free import (
     cluster_offsets,
     components,
@@ -24,7 +22,7 @@ from pointins_ext.evaluation.label_free import (
     kmeans_instances,
 )
 from pointins_ext.files import write_text
-from pointins_ext.flags import add_config_argument, at_least, output_file
+from pointins_ext.flags import add_config_argument, at_least, output_file, verb_parser
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, load_predictor
 
@@ -82,8 +80,8 @@ def render_table(raw: dict, planes_off: dict) -> str:
     return "\n".join(lines)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(argv):
+    parser = verb_parser("evaluate", __doc__)
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
     add_config_argument(parser)
     add_scene_arguments(parser, split="val", num_scenes=16)
@@ -91,7 +89,7 @@ def main():
     parser.add_argument("--num-clusters", type=at_least(1), default=5, help="K of the k-means baseline")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="rows of the tables (all)")
     parser.add_argument("--json", type=output_file, help="write the tables here")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     predictor = load_predictor(args.weight, args.network, config=args.config)
     scenes = load_scenes(args, predictor)
     raw, planes_off, accuracy = evaluate(predictor, scenes, args.num_clusters, args.methods)
@@ -102,7 +100,3 @@ def main():
     if args.json:
         content = dict(unsupervised=raw, unsupervised_planes_off=planes_off, offsets=accuracy)
         write_text(args.json, json.dumps(content, indent=1))
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

@@ -1,33 +1,31 @@
 """The backbone of a pretraining checkpoint alone, in the layout of those who load it.
 
-    python tools/export.py --weight exp/pointins/NAME/model/model_last.pth --out backbone.pth
-    python tools/export.py --weight ... --out sonata.pth --layout sonata --network student
+    pointins export --weight exp/pointins/NAME/model/model_last.pth --out backbone.pth
+    pointins export --weight ... --out sonata.pth --layout sonata --network student
 
 Layouts: pointcept (downstream configs with keywords="module.student.backbone" load it as it is), sonata (sonata.load of
 facebookresearch/sonata), torch-pointcloud (checkpoint_path= of its create_model, **config as further arguments).
 The file also says which network it holds (`network`).
 """
 
-import argparse
 from pathlib import Path
 
 from pointins_ext.checkpoint import match_weight, read_checkpoint, save_checkpoint
 from pointins_ext.checkpoint.layouts import LAYOUTS, backbone_config, backbone_weight
-from pointins_ext.errors import exit_on_user_error
-from pointins_ext.flags import add_config_argument, output_file
+from pointins_ext.flags import add_config_argument, output_file, verb_parser
 from pointins_ext.host import build_model
 from pointins_ext.host.flash import disable_flash
 from pointins_ext.inference import experiment_config
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(argv):
+    parser = verb_parser("export", __doc__)
     parser.add_argument("--weight", required=True, help="pretraining checkpoint of either host")
     parser.add_argument("--out", required=True, type=output_file, help="file to write")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     parser.add_argument("--layout", default="pointcept", choices=tuple(LAYOUTS))
     add_config_argument(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def export(weight: str, network: str, layout: str, config: str | None = None) -> dict:
@@ -47,8 +45,8 @@ def check(backbone: dict, arguments: dict, weight: str) -> None:
     match_weight(build_model(model["backbone"]).state_dict(), backbone, f"{weight} beside its config", strict=True)
 
 
-def main():
-    args = arguments()
+def main(argv):
+    args = arguments(argv)
     out = Path(args.out)
     if out.absolute() == Path(args.weight).absolute():
         raise ValueError(f"--out {out} is the checkpoint itself; give a new file")
@@ -61,7 +59,3 @@ def main():
         f"Wrote {out}: {args.network} backbone of {args.weight}, layout {args.layout}, {parameters / 1e6:.2f} M "
         f"parameters, {before:.1f} -> {after:.1f} MiB"
     )
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

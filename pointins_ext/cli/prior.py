@@ -1,11 +1,10 @@
 """Fit the magnitude prior of ODR to a folder of scans: without labels, or from instance labels.
 
-    python tools/fit_prior.py --data FOLDER --output prior.json [--method components|hdbscan|labels]
+    pointins prior --data FOLDER --output prior.json [--method components|hdbscan|labels]
 
-Use it with `-- hooks.2.prior=prior.json`. Lengths are metres of the network: `--scale` is the scans' scale in training.
+Train with it: `pointins train ... -- hooks.ODRHook.prior=prior.json`. Lengths are metres of the network: `--scale` is
+the scans' scale in training.
 """
-
-import argparse
 
 import torch
 from tqdm import tqdm
@@ -13,13 +12,12 @@ from tqdm import tqdm
 from pointins_ext.branch.prior import MagnitudePrior, fit_label_free, magnitudes_from_instances
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
-from pointins_ext.errors import exit_on_user_error
 from pointins_ext.evaluation.label_free import voxelise
-from pointins_ext.flags import at_least, output_file, positive
+from pointins_ext.flags import at_least, output_file, positive, verb_parser
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(argv):
+    parser = verb_parser("prior", __doc__)
     parser.add_argument("--data", default="rooms", help="'rooms' (synthetic) or a folder of scans")
     parser.add_argument(
         "--split", help="subfolder of the data; rooms: train or val (default: all of a folder, train rooms)"
@@ -32,11 +30,11 @@ def arguments():
         "--radius", type=positive, default=0.08, help="edge length of the components, metres of the network"
     )
     parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main():
-    args = arguments()
+def main(argv):
+    args = arguments(argv)
     if args.data == "rooms":
         dataset = SyntheticRoomsDataset(
             split=args.split or "train", num_scenes=args.num_scenes, transform=[], cache=False
@@ -60,7 +58,3 @@ def labelled_lengths(scene) -> torch.Tensor:
     if scene["instance"].max() < 0:
         raise ValueError(f"{scene['name']}: no instance labels; use --method components")
     return magnitudes_from_instances(torch.from_numpy(scene["coord"]), torch.from_numpy(scene["instance"]))
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

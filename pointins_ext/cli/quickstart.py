@@ -1,45 +1,54 @@
 """Pretrain PointINS-on-DOS on synthetic rooms and segment unseen rooms, no label used.
 
-    sh tools/quickstart.sh [--seed 0] [--output exp/quickstart]
+    pointins quickstart [--seed 0] [--output exp/quickstart]
 
-Writes metrics.json, instances.png, report.html and viewer.html, and the checkpoint that tools/segment.py takes.
+Writes metrics.json, instances.png, report.html and viewer.html, and the checkpoint that `pointins segment` takes.
 """
 
-import argparse
 import importlib.util
 import json
 import os
 import resource
-import sys
+import shlex
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from common import read_curves
-from evaluate_label_free import evaluate, render_table
 
-from pointins_ext import host
+from pointins_ext import CONFIGS, host
+from pointins_ext.cli.doctor import EXTRAS
+from pointins_ext.cli.evaluate import evaluate, render_table
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
-from pointins_ext.errors import exit_on_user_error
 from pointins_ext.files import write_text
-from pointins_ext.flags import at_least, output_folder
+from pointins_ext.flags import at_least, output_folder, verb_parser
 from pointins_ext.inference import load_predictor
 from pointins_ext.run import train
 from pointins_ext.visualization import instances_figure, write_report, write_viewer
+from pointins_ext.visualization.curve import read_curves
 
-CONFIG = Path(__file__).parent.parent / "configs/pointins/pretrain-dos-rooms.py"
+CONFIG = CONFIGS / "pointins/pretrain-dos-rooms.py"
 CURVES = ("loss", "offset_loss", "prototype_perplexity")
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(argv):
+    parser = verb_parser("quickstart", __doc__)
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of the training and of all rooms")
     parser.add_argument("--output", type=output_folder, default="exp/quickstart", help="folder for everything")
     parser.add_argument("--num-rooms", type=at_least(1), default=60, help="training rooms")
     parser.add_argument("--num-val", type=at_least(1), default=16, help="unseen rooms to segment")
     parser.add_argument("--epochs", type=at_least(1), help="passes over the rooms (default: the config's)")
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    args.command = shlex.join(["pointins", "quickstart", *argv])
+    return args
+
+
+def require_extras() -> None:
+    """ImportError, before minutes of training, for what pictures and baselines will need."""
+    for name in ("viz", "cluster"):
+        module, purpose = EXTRAS[name]
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f"{module} is missing ({purpose}): pip install 'pointins_ext[viz,cluster]'")
 
 
 def pretrain(args) -> dict:
@@ -77,8 +86,9 @@ def peak_memory_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def main():
-    args = arguments()
+def main(argv):
+    args = arguments(argv)
+    require_extras()
     start = time.perf_counter()
     print(f"host: {host.NAME} ({host.REASON})")
     if os.path.isdir(args.output):
@@ -119,8 +129,8 @@ def main():
         f"  {args.output}/instances.png   the picture\n"
         + (f"  {viewer}     the rooms in 3D\n" if viewer else "")
         + "Try next\n"
-        f"  python tools/segment.py --weight {weight} --input YOUR_SCAN.ply --output out.ply --grid-size 0.04\n"
-        "  sh tools/train.sh -c pointins/pretrain-dos-scans -n mine -- data_root=FOLDER grid_size=0.04\n"
+        f"  pointins segment --weight {weight} --input YOUR_SCAN.ply --output out.ply --grid-size 0.04\n"
+        "  pointins train -c pointins/pretrain-dos-scans -n mine -- data_root=FOLDER grid_size=0.04\n"
         f"  tensorboard --logdir {args.output}"
     )
 
@@ -137,18 +147,13 @@ def write_results(args, scenes, metrics: dict, curves: dict) -> str | None:
         viewer = write_viewer(path, shown_scenes, title="PointINS quickstart: unseen rooms")
     shown = {name: curves[f"train_batch/{name}"] for name in CURVES}
     shown |= {name: curve for name, curve in curves.items() if name.startswith(("offset/", "canary/"))}
-    command = f"sh tools/quickstart.sh {' '.join(sys.argv[1:])}".strip()
     write_report(
         os.path.join(args.output, "report.html"),
         metrics,
         [("Unseen rooms: scan, predicted instances, truth, offsets", image)],
         shown,
-        [command],
+        [args.command],
         title="PointINS quickstart",
         links=[("The same rooms in 3D", "viewer.html")] if viewer else (),
     )
     return viewer
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

@@ -1,7 +1,7 @@
 """Instances of a scan, or of every scan in a folder, from a pretrained PointINS checkpoint; no label is needed.
 
-    python tools/segment.py --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
-    python tools/segment.py --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
+    pointins segment --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
+    pointins segment --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
 
 z must point up, and the unit is that of --grid-size: metres, as in training, without it. What speaks against either is
 said. Results below the folder, and --output, are left out.
@@ -11,7 +11,7 @@ with --view also an .html, the scan in 3D. Points without coordinates are not in
 the file in its order, instance -1 and offset NaN at those.
 """
 
-import argparse
+import importlib.util
 import os
 import sys
 import webbrowser
@@ -24,15 +24,15 @@ from tqdm import tqdm
 from pointins_ext.datasets.readers import READERS, read_scan, write_ply
 from pointins_ext.datasets.scans import prepare_scan
 from pointins_ext.datasets.tree import RESULT, find_scans
-from pointins_ext.errors import exit_on_user_error, notice
+from pointins_ext.errors import notice
 from pointins_ext.files import require_output_file, whole_file
-from pointins_ext.flags import add_config_argument, at_least, positive
+from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, instance_centers, load_predictor
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(argv):
+    parser = verb_parser("segment", __doc__)
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
     add_config_argument(parser)
     parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
@@ -49,7 +49,16 @@ def arguments():
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"), help=network)
     parser.add_argument("--no-picture", action="store_true", help="skip the .png (needs no matplotlib then)")
     parser.add_argument("--view", action="store_true", help="write an .html with the scan in 3D; of one scan, open it")
-    return parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def check_extras(args) -> None:
+    """Leave pictures out, and say so, where matplotlib is missing. ImportError where plotly is, and --view asked."""
+    if args.view and importlib.util.find_spec("plotly") is None:
+        raise ImportError("--view needs plotly: pip install 'pointins_ext[viz]'")
+    if not args.no_picture and importlib.util.find_spec("matplotlib") is None:
+        notice("pictures", "no .png is written, matplotlib is missing: pip install 'pointins_ext[viz]'")
+        args.no_picture = True
 
 
 def jobs(source: str, output: str) -> list[tuple[str, Path]]:
@@ -131,8 +140,9 @@ def open_page(page: Path) -> None:
         webbrowser.open(page.absolute().as_uri())
 
 
-def main():
-    args = arguments()
+def main(argv):
+    args = arguments(argv)
+    check_extras(args)
     work = jobs(args.input, args.output)
     predictor = load_predictor(args.weight, args.network, grid_size=args.grid_size, config=args.config)
     progress = tqdm(work, unit="scan", disable=len(work) == 1 or None)
@@ -143,7 +153,3 @@ def main():
         open_page(work[0][1].with_suffix(".html"))
     elif args.view:
         print(f"view: {len(work)} pages, an .html beside each .ply in {args.output}")
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

@@ -1,26 +1,24 @@
 """Offline study of the offset targets: what ODR and SCR make of a checkpoint's offsets, against known centres.
 
-    python tools/study_targets.py --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER]
-    python tools/study_targets.py --weight ... --num-clusters 1 5 --radius 0.08 0.12 --feature loss_stage concat
+    pointins study --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER]
+    pointins study --weight ... --num-clusters 1 5 --radius 0.08 0.12 --feature loss_stage concat
 
 Twenty seconds that predict a training run: for raw offsets, ODR, SCR and both it prints the cosine to the true centre,
 the share of object voxels with a valid target, and how well the pseudo-instances agree with the objects (ARI over
 object voxels).
 """
 
-import argparse
 import itertools
 import os
 
 import torch
-from common import add_scene_arguments, load_scenes
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
 from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import OffsetField, offset_targets
-from pointins_ext.errors import exit_on_user_error
+from pointins_ext.cli.scenes import add_scene_arguments, load_scenes
 from pointins_ext.evaluation import adjusted_rand_index
-from pointins_ext.flags import add_config_argument, at_least, positive
+from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
 from pointins_ext.hooks.presets import SCR as PRESETS
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_mean
@@ -28,8 +26,8 @@ from pointins_ext.ops import segment_mean
 SCR = PRESETS["indoor"]
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(argv):
+    parser = verb_parser("study", __doc__)
     parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
     add_config_argument(parser)
     add_scene_arguments(parser, split="train", num_scenes=6)
@@ -40,7 +38,7 @@ def arguments():
     parser.add_argument("--feature", nargs="+", default=[SCR["feature"]], choices=FEATURES, help="one or more")
     parser.add_argument("--radius", type=positive, nargs="+", default=[SCR["radius"]], help="metres of the network")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def variants(prior: MagnitudePrior, scrs: dict[str, SpatialClusteringRegularization]) -> dict[str, list]:
@@ -127,8 +125,8 @@ def study(predictor, scenes, rows: dict[str, list]) -> dict[str, dict[str, float
     }
 
 
-def main():
-    args = arguments()
+def main(argv):
+    args = arguments(argv)
     predictor = load_predictor(args.weight, args.network, device="cpu", config=args.config)
     scenes = load_scenes(args, predictor)
     fitted = os.path.join(os.path.dirname(os.path.dirname(args.weight)), "prior.json")
@@ -140,7 +138,3 @@ def main():
     print(f"{'offsets':{width}s}" + "".join(f"{name:>12s}" for name in columns))
     for name, row in table.items():
         print(f"{name:{width}s}" + "".join(f"{row[c]:12.3f}" if c in row else " " * 12 for c in columns))
-
-
-if __name__ == "__main__":
-    exit_on_user_error(main)

@@ -20,8 +20,8 @@ def default_config_parser(file_path, options):
     """Pointcept's parser; items of a list may be addressed by type, and variables of the config be replaced.
 
     An option that names a literal variable replaces it before the file runs: Pointcept merges options into the finished
-    tree, where nothing follows a changed `grid_size` or `data_root`. A config without `epoch` or `eval_epoch` gets those
-    of the embedded host, where Pointcept would stop.
+    tree, where nothing follows a changed `grid_size` or `data_root`. A config without `epoch` or `eval_epoch` gets
+    those of the embedded host, where Pointcept would stop.
     """
     read_config(file_path, options)  # Pointcept's parser writes to save_path at once, and asserts later
     with _with_literals(file_path, dict(options or {})) as (path, rest):

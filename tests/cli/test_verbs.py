@@ -19,12 +19,13 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
 plyfile = pytest.importorskip("plyfile")
 
+from tools.common import load_scenes  # noqa: E402
+
 from pointins_ext import segment  # noqa: E402
 from pointins_ext.datasets.readers import write_ply  # noqa: E402
 from pointins_ext.datasets.rooms import generate_room  # noqa: E402
 from pointins_ext.datasets.scans import ScanDataset  # noqa: E402
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS  # noqa: E402
-from tools.common import load_scenes  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"

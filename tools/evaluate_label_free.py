@@ -1,0 +1,9 @@
+"""`pointins evaluate`, where only the repository is at hand."""
+
+import sys
+
+if __name__ == "__main__":
+    sys.argv[:1] = ["pointins", "evaluate"]
+    from pointins_ext.cli import main
+
+    main()
