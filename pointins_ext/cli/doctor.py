@@ -20,9 +20,9 @@ from pathlib import Path
 from pointins_ext import CONFIGS
 from pointins_ext.flags import verb_parser
 
-PACKAGES = ("numpy", "scipy", "addict", "tqdm", "tensorboard")
+PACKAGES = ("numpy", "scipy", "addict", "tqdm", "tensorboard", "plyfile")
 EXTRAS = {  # of setup.py -> module, what it is for
-    "scans": ("plyfile", "reads .ply, .pcd and .las scans"),
+    "scans": ("pypcd4", "reads .pcd and .las scans"),
     "viz": ("matplotlib", "pictures and reports"),
     "cluster": ("sklearn", "HDBSCAN, as a prior and as a baseline"),
     "pointcept": ("timm", "what Pointcept imports"),
