@@ -29,3 +29,11 @@ def _is_the_command():
 if TYPE_CHECKING or not _is_the_command():
     from pointins_ext import plugin  # noqa: F401
     from pointins_ext.inference import segment
+else:
+
+    def __getattr__(name):
+        if name != "segment":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from pointins_ext.inference import segment
+
+        return segment

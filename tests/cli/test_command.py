@@ -67,7 +67,20 @@ def test_a_host_that_is_missing_is_one_line(tmp_path):
     assert done.stderr.startswith("error: POINTINS_HOST=pointcept, but POINTCEPT_ROOT=")
 
 
-def test_the_package_registers_everything_in_any_other_process():
+@pytest.mark.parametrize("name", ["mine.py", "pointins"])
+def test_segment_and_the_registered_are_there_in_every_process(name, tmp_path):
+    """Also where the command imports modules of the user's, which may take either from the package."""
+    (tmp_path / name).write_text(
+        "import pointins_ext.run\n"
+        "from pointins_ext.host import MODELS\n"
+        "print(MODELS.get('PointINS-v1m1').__name__, pointins_ext.segment.__name__)\n"
+    )
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), POINTINS_HOST="embedded")
+    done = subprocess.run([sys.executable, tmp_path / name], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["PointINS", "segment"], done.stderr
+
+
+def test_a_script_of_the_users_has_everything_by_importing_the_package(tmp_path):
     code = "import pointins_ext; from pointins_ext.host import MODELS; print(MODELS.get('PointINS-v1m1'))"
     environment = dict(os.environ, PYTHONPATH=str(ROOT), POINTINS_HOST="embedded")
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
