@@ -11,12 +11,13 @@ CORE = [
     "scipy>=1.10",  # k-d trees, connected components on CPU
     "addict>=2.4",  # attribute access of Point and Config, as in Pointcept
     "tqdm>=4.60",  # progress of long work
+    "plyfile>=1.0",  # .ply, which `pointins segment` reads and writes
     "tensorboard>=2.12",  # losses and monitors
     "packaging",  # torch.utils.tensorboard imports it without asking for it
 ]
 
 EXTRAS = {
-    "scans": ["plyfile>=1.0", "pypcd4>=1.1", "laspy[lazrs]>=2.5"],  # readers of .ply, .pcd, .las/.laz
+    "scans": ["pypcd4>=1.1", "laspy[lazrs]>=2.5"],  # readers of .pcd and .las/.laz
     "viz": ["matplotlib>=3.7", "plotly>=6"],  # pictures and the report; plotly.js of the 3D viewer
     "cluster": ["scikit-learn>=1.3"],  # HDBSCAN: a prior variant, and a baseline in the tables
 }
@@ -52,8 +53,13 @@ setup(
     # the configs lie beside the package, as Pointcept's do, and inside it once it is installed
     packages=[*find_packages(include=["pointins_ext", "pointins_ext.*"]), "pointins_ext.configs"],
     package_dir={"pointins_ext.configs": "configs"},
-    package_data={"pointins_ext.configs": ["**/*.py"], "pointins_ext.visualization": ["viewer.js"]},
+    package_data={
+        "pointins_ext.configs": ["**/*.py"],
+        "pointins_ext.visualization": ["viewer.js"],
+        "pointins_ext.instances": ["rivals.json"],
+    },
     python_requires=">=3.10",
     install_requires=CORE,
     extras_require=EXTRAS,
+    entry_points={"console_scripts": ["pointins = pointins_ext.cli:main"]},
 )

@@ -4,10 +4,9 @@ Importing this package registers the offset head, pretrainers, segmentors, hooks
 registries.
 """
 
+import sys
 from pathlib import Path
-
-from pointins_ext import datasets, hooks, models, testers  # noqa: F401
-from pointins_ext.inference import segment
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 __all__ = ["CONFIGS", "segment"]
@@ -16,3 +15,25 @@ __all__ = ["CONFIGS", "segment"]
 CONFIGS = Path(__file__).with_name("configs")
 if not CONFIGS.is_dir():
     CONFIGS = Path(__file__).parents[1] / "configs"
+
+# What a process is called that is the command `pointins` (of an entry point, of tools/) or `python -m pointins_ext`.
+COMMANDS = ("pointins", "-m")
+
+
+def _is_the_command():
+    return bool(sys.argv) and Path(sys.argv[0]).name in COMMANDS
+
+
+# The command starts without host and PyTorch, which take seconds: its help needs neither, and the doctor says which of
+# them is missing. Its verbs import `pointins_ext.plugin` themselves.
+if TYPE_CHECKING or not _is_the_command():
+    from pointins_ext import plugin  # noqa: F401
+    from pointins_ext.inference import segment
+else:
+
+    def __getattr__(name):
+        if name != "segment":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from pointins_ext.inference import segment
+
+        return segment

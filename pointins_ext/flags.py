@@ -6,6 +6,17 @@ import math
 from pointins_ext import files
 
 
+def verb_parser(verb, description, usage=None):
+    """Parser of `pointins VERB`; description: the docstring of its module, printed as it stands."""
+    return argparse.ArgumentParser(
+        prog=f"pointins {verb}",
+        usage=usage,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
 def at_least(low, kind=int):
     """Type of a number from `low` on, whole unless `kind` is float."""
     return _number(kind, lambda value: value >= low, f"a {_NAMES[kind]} of at least {low}")

@@ -312,7 +312,7 @@ def segment(
     z seems not to be up, the unit another, or nothing is found.
     """
     if weight is None:
-        raise UserError("segment: weight is missing; give a PointINS checkpoint (tools/quickstart.sh makes one)")
+        raise UserError("segment: weight is missing; give a PointINS checkpoint (pointins quickstart makes one)")
     from pointins_ext.datasets.values import as_scene
 
     for name, value in dict(grid_size=grid_size, radius=radius).items():

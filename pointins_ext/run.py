@@ -4,6 +4,7 @@ import os
 
 import torch
 
+from pointins_ext import plugin  # noqa: F401
 from pointins_ext.checkpoint import require_checkpoint
 from pointins_ext.embedded.defaults import check_shares
 from pointins_ext.errors import UserError, exit_on_user_error

@@ -2,28 +2,22 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
-
-from pointins_ext import host
-from pointins_ext.host.locate import pointcept_root
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("pointins_ext", "tools", "configs")
 
 
-def run_from_snapshot(folder, script, arguments):
-    """Copy the code to `folder` and go on there: this process becomes that of the copied tools/`script`."""
-    copy_code(folder)
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")])))
-    if os.path.isdir(os.path.join(folder, "pointcept")):
-        environment["POINTCEPT_ROOT"] = folder
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, os.path.join(folder, "tools", script), *arguments], environment)
+def is_checkout():
+    """Whether the code runs from a checkout, or from a copy of one; an installed package is neither."""
+    return all((ROOT / name).is_dir() for name in FOLDERS)
 
 
 def copy_code(folder):
     """`folder` holds the code of this checkout, and of Pointcept where it is the host, in the place of what it held."""
+    from pointins_ext import host  # here, because a run that is resumed binds the host of its copy, not this one
+    from pointins_ext.host.locate import pointcept_root
+
     temporary, old = (f"{folder}.{os.getpid()}.{kind}" for kind in ("new", "old"))
     sources = [ROOT / name for name in FOLDERS]
     if host.NAME == "pointcept":

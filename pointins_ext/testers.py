@@ -24,7 +24,7 @@ from pointins_ext.ops import as_array
 class TaskTester:
     """Base: a subclass says which task. Loads cfg.weight into cfg.model and reads cfg.data.test, a scene a batch.
 
-    save: keep the predictions on raw points, save_path/result/NAME.npz; tools/submit.py makes submissions of them. Then
+    save: keep the predictions on raw points, save_path/result/NAME.npz; `pointins submit` packs them. Then
     a split may also lack labels, and has no score, but no two scenes may have one name: ValueError.
     model: one that is loaded already, as Pointcept's PreciseEvaluator has. FileNotFoundError or ValueError where the
     weights are missing or do not fit.

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pointins_ext.datasets.readers import write_ply
+from pointins_ext.datasets.rooms import generate_room
+
 ROOT = Path(__file__).parents[1]
 USE = """
 import sys
@@ -30,6 +33,25 @@ instance, center = pointins_ext.segment(room["coord"], room["color"], weight="ru
 assert len(instance) == len(room["coord"]) and center.shape[1] == 3
 print("works")
 """
+
+# the command, in a folder without the repository: a verb with its flags -> what it prints
+COMMANDS = {
+    "--help": "quickstart",
+    "doctor": "passed: 2 training steps",
+    "train -c pointins/pretrain-dos-rooms -n run -g 0 -- num_rooms=2 epoch=1 eval_epoch=1 num_worker=0": "Train: [1/1]",
+    "segment --weight exp/pointins/run/model/model_last.pth --input room.ply --output out.ply": "instances -> out.ply",
+}
+
+
+def commands_work(command, folder, environment):
+    """`pointins`, started by the words `command`, on a scan in the new `folder`."""
+    folder.mkdir()
+    room = generate_room(3)
+    write_ply(folder / "room.ply", room["coord"], room["color"])
+    for line, words in COMMANDS.items():
+        assert words in checked(*command, *line.split(), cwd=folder, env=environment), line
+    assert {"out.ply", "out.npz"} <= {path.name for path in folder.iterdir()}
+    assert not (folder / "exp/pointins/run/code").exists()  # what is installed does not move on
 
 
 def checked(*command, **options):
@@ -80,6 +102,7 @@ def test_an_installed_wheel_trains_and_segments(wheel, tmp_path):
     checked(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, wheel)
     environment = dict(os.environ, PYTHONPATH=str(target), POINTINS_HOST="embedded", OMP_NUM_THREADS="1")
     assert "works" in checked(sys.executable, "-c", USE, target, cwd=tmp_path, env=environment)
+    commands_work([sys.executable, target / "bin/pointins"], tmp_path / "elsewhere", environment)
 
 
 @pytest.mark.slow
@@ -93,3 +116,5 @@ def test_the_wheel_in_an_empty_environment(wheel, extra, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= dict(POINTINS_HOST="embedded", OMP_NUM_THREADS="1")
     assert "works" in checked(python, "-c", USE, tmp_path / "empty", cwd=tmp_path, env=environment)
+    commands_work([tmp_path / "empty/bin/pointins"], tmp_path / "elsewhere", environment)
+    assert (tmp_path / "elsewhere/out.png").exists() == bool(extra)  # without matplotlib there is no picture

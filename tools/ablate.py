@@ -26,12 +26,12 @@ from pathlib import Path
 
 import torch
 from ablation_report import CURVES, thinned, write_report
-from common import read_curves
 from tqdm import tqdm
 
 from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_folder, positive
+from pointins_ext.visualization.curve import read_curves
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs/pointins/ablations"
@@ -123,7 +123,7 @@ class Setting:
     probe: dict  # overrides of the downstream configs
     test_scenes: dict  # overrides that choose the scenes to score
     label_free: tuple[str, ...]  # flags of evaluate_label_free.py
-    rivals: str  # whose parameters in tools/results/rivals.json its rivals take
+    rivals: str  # whose parameters in pointins_ext/instances/rivals.json its rivals take
     scans: bool = False  # lies in a folder of the user's
 
 

@@ -1,40 +1,9 @@
-"""A submission to the server of a benchmark, of what the tester of an experiment kept with test.save=True.
+"""`pointins submit`, where only the repository is at hand."""
 
-    sh tools/test.sh -d pointins -n NAME -- test.save=True data.test.split=test
-    python tools/submit.py -e exp/pointins/NAME --split test --out NAME.zip
-
-SemanticKITTI (semantic, panoptic), nuScenes (lidarseg, panoptic), ScanNet and ScanNet200 (semantic, instance). The
-submission.json of nuScenes says that no external data was used: change it if the backbone has seen other data.
-"""
-
-import argparse
-import os
-
-from pointins_ext.errors import exit_on_user_error
-from pointins_ext.host import Config, build_dataset
-from pointins_ext.submission import write_submission
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-e", "--experiment", required=True, metavar="FOLDER", help="exp/DATASET/NAME")
-    parser.add_argument("--split", help="split that was tested (default: data.test.split of its config.py)")
-    parser.add_argument("--out", metavar="PATH", help="folder to make, or a .zip (default: FOLDER/submission)")
-    return parser.parse_args()
-
-
-def main():
-    args = arguments()
-    path = os.path.join(args.experiment, "config.py")
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path} not found; -e takes the folder of an experiment, exp/DATASET/NAME")
-    cfg = Config.fromfile(path)
-    if args.split:
-        cfg.merge_from_dict({"data.test.split": args.split})
-    output = args.out or os.path.join(args.experiment, "submission")
-    number = write_submission(args.experiment, cfg, output, build_dataset)
-    print(f"{number} scans -> {output}")
-
+import sys
 
 if __name__ == "__main__":
-    exit_on_user_error(main)
+    sys.argv[:1] = ["pointins", "submit"]
+    from pointins_ext.cli import main
+
+    main()

@@ -4,8 +4,8 @@
     python tools/tune_rivals.py --weight ... --data FOLDER --grid-size 0.008 --name mosd
 
 Of a small grid, the parameters with the best mAP + AP50 on raw scenes, and the best where the planes are apart
-(removed; the same serve where each plane is an instance of its own), are written to tools/results/rivals.json beside
-this command; tools/evaluate_label_free.py reads them there. Smaller predictions than 100 raw points never count.
+(removed; the same serve where each plane is an instance of its own), are written to pointins_ext/instances/rivals.json
+with this command; `pointins evaluate` reads them there. Smaller predictions than 100 raw points never count.
 The weight gives the voxel and, for k-means, the features.
 """
 
@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from common import add_scene_arguments, load_scenes
-from evaluate_label_free import METHODS, RIVALS
 from tqdm import tqdm
 
+from pointins_ext.cli.evaluate import METHODS, RIVALS
+from pointins_ext.cli.scenes import add_scene_arguments, load_scenes
 from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.evaluation.instance import InstanceAveragePrecision
 from pointins_ext.evaluation.label_free import on_planes

@@ -1,6 +1,6 @@
 """Instance segmentation of procedural rooms with PointGroup, full fine-tuning at laptop size.
 
-    sh tools/train.sh -c pointins/insseg-rooms -n rooms_full -w exp/pointins/NAME/model/model_last.pth
+    pointins train -c pointins/insseg-rooms -n rooms_full -w exp/pointins/NAME/model/model_last.pth
 
 `num_rooms` are labelled; rooms of the split "val" are scored.
 """

@@ -1,6 +1,6 @@
 """Instances of one's own labelled scans, whatever their class, full fine-tuning at laptop size.
 
-    sh tools/train.sh -c pointins/insseg-scans -n NAME -w WEIGHT -- data_root=FOLDER grid_size=0.005
+    pointins train -c pointins/insseg-scans -n NAME -w WEIGHT -- data_root=FOLDER grid_size=0.005
 
 FOLDER holds `train` and `val`: scene folders with coord.npy, color.npy and instance.npy, -1 where there is no object.
 `grid_size` is the voxel of the scans in metres; they are scaled so that it becomes 4 cm, as in pretrain-dos-scans.py.

@@ -1,6 +1,6 @@
 """Semantics and instances of simulated LiDAR sweeps, full fine-tuning at laptop size.
 
-    sh tools/train.sh -c pointins/panseg-drives -n drives_full -w exp/pointins/NAME/model/model_last.pth
+    pointins train -c pointins/panseg-drives -n drives_full -w exp/pointins/NAME/model/model_last.pth
 
 `num_drives` are labelled; streets of the split "val" are scored.
 """

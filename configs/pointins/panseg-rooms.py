@@ -1,6 +1,6 @@
 """Semantics and instances of procedural rooms, full fine-tuning at laptop size.
 
-    sh tools/train.sh -c pointins/panseg-rooms -n rooms_full -w exp/pointins/NAME/model/model_last.pth
+    pointins train -c pointins/panseg-rooms -n rooms_full -w exp/pointins/NAME/model/model_last.pth
 
 `num_rooms` are labelled; rooms of the split "val" are scored.
 """

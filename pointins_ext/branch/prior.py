@@ -40,7 +40,7 @@ class MagnitudePrior:
         if not path.is_file():
             raise FileNotFoundError(
                 f"prior '{name_or_path}' is neither a file nor built in ({', '.join(BUILT_IN)}); "
-                "fit one with tools/fit_prior.py"
+                "fit one with pointins prior"
             )
         try:
             table = json.loads(path.read_text())["quantiles"]

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import plyfile
 
 from pointins_ext.datasets.columns import columns_of, is_known
 from pointins_ext.datasets.strides import float_columns
@@ -164,7 +165,6 @@ def _read_bin(path):
 
 
 def _read_ply(path):
-    plyfile = _library("plyfile", "ply")
     elements = plyfile.PlyData.read(_in_ascii(path))
     if "vertex" not in elements:
         raise _Unreadable(f"no element vertex, found {[element.name for element in elements]}; export points")

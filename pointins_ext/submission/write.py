@@ -51,7 +51,7 @@ def write_submission(folder, cfg, output, build_dataset):
     if not result.is_dir():
         place = f"-d {Path(folder).absolute().parent.name} -n {Path(folder).absolute().name}"
         raise FileNotFoundError(
-            f"{result} does not exist; keep the predictions first: sh tools/test.sh {place} -- test.save=True"
+            f"{result} does not exist; keep the predictions first: pointins test {place} -- test.save=True"
         )
     dataset = build_dataset(cfg.data.test)
     names = distinct_names(dataset)

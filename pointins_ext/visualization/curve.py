@@ -1,5 +1,6 @@
-"""Curves of a training run as inline SVG."""
+"""Curves of a training run: read from TensorBoard's files, drawn as inline SVG."""
 
+import os
 from html import escape
 
 import numpy as np
@@ -73,3 +74,15 @@ def _unit(array):
 def _polyline(x, y, name):
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     return f'<polyline class="{name}" points="{points}"/>'
+
+
+def read_curves(folder) -> dict[str, tuple[list, list]]:
+    """Scalars of the TensorBoard files in `folder`, resumed runs joined: name -> (steps, values)."""
+    # here, because it takes a while and most that draw curves read none
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(os.fspath(folder), size_guidance=dict(scalars=0)).Reload()
+    return {
+        tag: ([e.step for e in events.Scalars(tag)], [e.value for e in events.Scalars(tag)])
+        for tag in events.Tags()["scalars"]
+    }

@@ -115,7 +115,7 @@ def test_unusable_files_are_named(tmp_path, content, message):
 def test_a_missing_file_names_what_is_built_in(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"prior 'idnoor' is neither a file nor built in \(indoor, outdoor\)"):
         MagnitudePrior.load("idnoor")
-    with pytest.raises(FileNotFoundError, match="fit one with tools/fit_prior.py"):
+    with pytest.raises(FileNotFoundError, match="fit one with pointins prior"):
         MagnitudePrior.load(tmp_path)
 
 

@@ -232,7 +232,7 @@ THINGS = dict(segment=np.zeros(1001, int), instance=MANY)
         (("ScanNetDataset", PANOPTIC), {}, {}, "ScanNet takes submissions of the tasks semantic, instance; PanSeg"),
         (("NuScenesDataset", INSTANCE), {}, {}, "NuScenes takes submissions of the tasks semantic, panoptic; Instance"),
         (("NuScenesDataset", SEMANTIC, ["val", "test"]), {}, {}, "of one split, train, val or test, not .*val"),
-        (("NuScenesDataset", SEMANTIC), {}, {}, "result does not exist; .*sh tools/test.sh -d .* -- test.save=True"),
+        (("NuScenesDataset", SEMANTIC), {}, {}, "result does not exist; .*pointins test -d .* -- test.save=True"),
         (
             ("NuScenesDataset", SEMANTIC),
             dict(a=dict(segment=[0])),
@@ -413,22 +413,22 @@ def test_the_tools_as_a_user_calls_them(tmp_path, monkeypatch):
         return subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=120)
 
     def tool(*arguments):
-        return run(sys.executable, ROOT / "tools" / "submit.py", *arguments)
+        return run(sys.executable, "-m", "pointins_ext", "submit", *arguments)
 
     folder = "exp/pointins/semseg-ptv3-nuscenes"
     for arguments, words in [
         (("-e", "exp/pointins/none"), "exp/pointins/none/config.py not found"),
         (
             ("-e", folder),
-            "keep the predictions first: sh tools/test.sh -d pointins -n semseg-ptv3-nuscenes -- test.save",
+            "keep the predictions first: pointins test -d pointins -n semseg-ptv3-nuscenes -- test.save",
         ),
     ]:
         done = tool(*arguments)
         assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
 
     # what the error says to do, on the split of the server
-    command = re.search(r"sh tools/(test.sh .*)", done.stderr)[1].split()
-    test = ["sh", ROOT / "tools" / command[0], "-p", sys.executable, "-g", "1", *command[1:], "data.test.split=test"]
+    verb, *flags = re.search(r"pointins (test .*)", done.stderr)[1].split()
+    test = [sys.executable, "-m", "pointins_ext", verb, "-g", "1", *flags, "data.test.split=test"]
     assert run(*test).returncode == 0
     done = tool("-e", folder)
     assert done.returncode == 2 and "no prediction for 2 of the 2 scans of split val" in done.stderr

@@ -331,9 +331,9 @@ def files(folder):
 def is_one_line(text, words):
     """Whether text on stderr, progress bars aside, is an error of one line with the `words`."""
     last = text.splitlines()[-1]
-    assert re.match(r"(\w+\.py: )?error: ", last) and re.search(words, last), text
+    assert re.match(r"(pointins \w+: |\w+\.py: )?error: ", last) and re.search(words, last), text
     assert "Traceback" not in text and "Warning" not in text
-    assert len(re.findall(r"^(?:\w+\.py: )?error: ", text, re.MULTILINE)) == 1, text
+    assert len(re.findall(r"^(?:pointins \w+: |\w+\.py: )?error: ", text, re.MULTILINE)) == 1, text
 
 
 @pytest.mark.parametrize("line, words", CASES.items(), ids=CASES)

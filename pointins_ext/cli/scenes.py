@@ -1,6 +1,4 @@
-"""What the tools share: scenes to work on, curves of a run."""
-
-import os
+"""Labelled scenes of `pointins evaluate` and `pointins study`: synthetic ones, or those of a folder."""
 
 from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.frame import check_units
@@ -39,15 +37,3 @@ def load_scenes(args, predictor) -> list[dict]:
     if unlabelled:
         raise UserError(f"{unlabelled[0]}: no instance labels; expected instance.npy with at least one object")
     return scenes
-
-
-def read_curves(folder) -> dict[str, tuple[list, list]]:
-    """Scalars of the TensorBoard files in `folder`, resumed runs joined: name -> (steps, values)."""
-    # here, because most tools read no curves and it takes a while
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(os.fspath(folder), size_guidance=dict(scalars=0)).Reload()
-    return {
-        tag: ([e.step for e in events.Scalars(tag)], [e.value for e in events.Scalars(tag)])
-        for tag in events.Tags()["scalars"]
-    }

@@ -1,4 +1,4 @@
-"""The tools as a user calls them, on one tiny checkpoint: results, and errors in one line that write nothing."""
+"""The verbs as a user calls them, on one tiny checkpoint: results, and errors in one line that write nothing."""
 
 import importlib.util
 import json
@@ -20,11 +20,11 @@ pytest.importorskip("sklearn")
 plyfile = pytest.importorskip("plyfile")
 
 from pointins_ext import segment  # noqa: E402
+from pointins_ext.cli.scenes import load_scenes  # noqa: E402
 from pointins_ext.datasets.readers import write_ply  # noqa: E402
 from pointins_ext.datasets.rooms import generate_room  # noqa: E402
 from pointins_ext.datasets.scans import ScanDataset  # noqa: E402
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS  # noqa: E402
-from tools.common import load_scenes  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
@@ -43,7 +43,7 @@ def run(*arguments, cwd=None):
 
 
 def tool(name, *arguments, cwd=None):
-    return run(ROOT / "tools" / f"{name}.py", *arguments, cwd=cwd)
+    return run("-m", "pointins_ext", name, *arguments, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def weight(experiment):
     "name, flags",
     [
         ("segment", ("--input", "scan.ply", "--output", "out.ply")),
-        ("evaluate_label_free", ("--num-scenes", "1")),
-        ("study_targets", ("--num-scenes", "1")),
+        ("evaluate", ("--num-scenes", "1")),
+        ("study", ("--num-scenes", "1")),
         ("export", ("--out", "out.pth")),
     ],
 )
@@ -183,24 +183,24 @@ def test_segment_help_states_its_defaults():
 
 
 @pytest.mark.parametrize("method", ["components", "hdbscan", "labels"])
-def test_fit_prior_gives_a_prior_that_loads(method, tmp_path):
+def test_prior_gives_a_prior_that_loads(method, tmp_path):
     from pointins_ext.branch import MagnitudePrior
 
     path = tmp_path / "prior.json"
-    done = tool("fit_prior", "--num-scenes", 1, "--method", method, "--output", path)
+    done = tool("prior", "--num-scenes", 1, "--method", method, "--output", path)
     assert done.returncode == 0, done.stderr
     assert 0.1 < float(MagnitudePrior.load(path).quantile(torch.tensor(0.5))) < 1.0
 
 
-def test_study_targets_prints_every_variant(weight):
-    done = tool("study_targets", "--weight", weight, "--num-scenes", 1)
+def test_study_prints_every_variant(weight):
+    done = tool("study", "--weight", weight, "--num-scenes", 1)
     assert done.returncode == 0, done.stderr
     rows = {line[:24].strip(): line.split()[-6:] for line in done.stdout.splitlines()[2:] if line}
     assert {"raw", "ODR", "SCR", "ODR + SCR", "zero + SCR"} <= set(rows)
 
 
-def test_evaluate_label_free_writes_both_protocols(weight, tmp_path):
-    done = tool("evaluate_label_free", "--weight", weight, "--num-scenes", 1, "--json", tmp_path / "table.json")
+def test_evaluate_writes_both_protocols(weight, tmp_path):
+    done = tool("evaluate", "--weight", weight, "--num-scenes", 1, "--json", tmp_path / "table.json")
     assert done.returncode == 0, done.stderr
     table = json.loads((tmp_path / "table.json").read_text())
     for protocol in ("unsupervised", "unsupervised_with_planes", "unsupervised_planes_off"):
@@ -286,7 +286,9 @@ def test_killed_and_resumed_ends_with_the_same_losses(tmp_path):
     assert done.returncode == 0, done.stderr
 
     environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
-    arguments = command(ROOT / "tools/train.py", "--config-file", CONFIG, "--options", *options, f"save_path={killed}")
+    arguments = command(
+        "-m", "pointins_ext", "train", "--config-file", CONFIG, "--options", *options, f"save_path={killed}"
+    )
     process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while "[3/4][1/2]" not in losses_text(killed) and time.monotonic() < deadline:
@@ -316,7 +318,7 @@ def losses_text(folder):
         ("segment", ["--weight", "WEIGHT", "--input", "empty", "--output", "out"], "empty"),
         ("segment", ["--weight", "WEIGHT", "--input", "nan.npz", "--output", "out.ply"], "nan.npz"),
         ("segment", ["--weight", "WEIGHT", "--input", "three.npz", "--output", "out.ply"], "3 points"),
-        ("fit_prior", ["--data", "empty", "--output", "prior.json"], "no scans"),
+        ("prior", ["--data", "empty", "--output", "prior.json"], "no scans"),
         ("train", ["--config-file", "SCANS", "--options", "data_root=empty", "save_path=out"], "no scans"),
         ("train", ["--config-file", "SCANS", "--options", "data_root=bad", "save_path=out"], "nan.npz"),
         ("train", ["--config-file", "ROOMS", "--options", "model.type=Pointins", "save_path=out"], "Pointins"),

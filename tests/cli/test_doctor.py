@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+from pointins_ext.cli import doctor
 
-import doctor  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 
 def examine(*flags, **environment):
-    command = [sys.executable, ROOT / "tools/doctor.py", *flags]
+    command = [sys.executable, "-m", "pointins_ext", "doctor", *flags]
     clean = {name: value for name, value in os.environ.items() if name not in ("POINTINS_HOST", "POINTCEPT_ROOT")}
-    return subprocess.run(command, env=clean | environment, capture_output=True, text=True, timeout=300)
+    environment = clean | dict(PYTHONPATH=str(ROOT)) | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_one_screen_that_ends_with_a_command(tmp_path):
@@ -27,7 +27,7 @@ def test_one_screen_that_ends_with_a_command(tmp_path):
     headings = [line.split()[0] for line in lines if line and not line.startswith(" ")]
     assert headings == ["Python", "GPU", "Host", "Data", "Self-test", "Next:"]
     assert "embedded: POINTINS_HOST=embedded" in found.stdout and "passed: 2 training steps" in found.stdout
-    assert lines[-1] == "Next: sh tools/quickstart.sh"
+    assert lines[-1] == "Next: pointins quickstart"
 
 
 def test_a_host_that_is_missing_is_an_error_with_its_cure(tmp_path):
@@ -57,7 +57,7 @@ def test_data_folders_are_counted(tmp_path):
 
 
 def test_the_next_command_fits_the_machine():
-    assert doctor.next_command("embedded", False, {"scannet"}) == "sh tools/quickstart.sh"
+    assert doctor.next_command("embedded", False, {"scannet"}) == "pointins quickstart"
     assert "pretrain-dos-ptv3-scannet" in doctor.next_command("embedded", True, {"scannet"})
     assert "pretrain-sonata-ptv3-nuscenes" in doctor.next_command("pointcept", True, {"nuscenes"})
     for config in ("pretrain-dos-ptv3-scannet", "pretrain-sonata-ptv3-nuscenes"):
@@ -69,8 +69,7 @@ def test_a_failed_self_test_is_no_success(monkeypatch, capsys):
         raise RuntimeError("the loss is nan")
 
     monkeypatch.setattr(doctor, "self_test", fails)
-    monkeypatch.setattr(sys, "argv", ["doctor.py"])
     monkeypatch.setattr(doctor.logging, "disable", lambda level: None)
     monkeypatch.setenv("TQDM_DISABLE", "")  # what the doctor sets is undone
-    assert doctor.main() == 2
+    assert doctor.main([]) == 2
     assert "failed: RuntimeError: the loss is nan" in capsys.readouterr().out

@@ -1,8 +1,7 @@
-"""tools/export.py: what it writes loads where it says, and bad input ends in one line that writes nothing."""
+"""`pointins export`: what it writes loads where it says, and bad input ends in one line that writes nothing."""
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from pointins_ext import cli
 from pointins_ext.checkpoint.layouts import LAYOUTS, PT_V3M2
 from pointins_ext.hooks.weights import WeightLoader
 from pointins_ext.host import Config, build_model
@@ -30,7 +30,7 @@ SONATA = """
 
 def export(*arguments, cwd):
     environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
-    command = [sys.executable, ROOT / "tools" / "export.py", *arguments]
+    command = [sys.executable, "-m", "pointins_ext", "export", *arguments]
     return subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -198,7 +198,7 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(
     torch.save(dict(state_dict=state | gains), tmp_path / "scaled.pth")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["export.py", "--out", "out.pth", *arguments])
+    monkeypatch.setattr(sys, "argv", ["pointins", "export", "--out", "out.pth", *arguments])
     with pytest.raises(SystemExit) as stop:
         run_main()
     assert stop.value.code == 2
@@ -208,4 +208,4 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(
 
 def run_main():
     """The tool in this process: starting Python for every bad input would take a minute."""
-    runpy.run_path(str(ROOT / "tools" / "export.py"), run_name="__main__")
+    cli.main()

@@ -1,0 +1,156 @@
+"""Instances of a scan, or of every scan in a folder, from a pretrained PointINS checkpoint; no label is needed.
+
+    pointins segment --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
+    pointins segment --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
+
+z must point up, and the unit is that of --grid-size: metres, as in training, without it. What speaks against either is
+said. Results below the folder, and --output, are left out.
+
+Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
+with --view also an .html, the scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
+the file in its order, instance -1 and offset NaN at those.
+"""
+
+import importlib.util
+import os
+import sys
+import webbrowser
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from pointins_ext.datasets.readers import READERS, read_scan, write_ply
+from pointins_ext.datasets.scans import prepare_scan
+from pointins_ext.datasets.tree import RESULT, find_scans
+from pointins_ext.errors import UserError, notice
+from pointins_ext.files import require_output_file, whole_file
+from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, load_predictor
+from pointins_ext.instances import instance_centers
+from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
+
+
+def arguments(argv):
+    parser = verb_parser("segment", __doc__)
+    parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
+    add_config_argument(parser)
+    parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
+    parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
+    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
+    parser.add_argument(
+        "--radius",
+        type=positive,
+        help=f"joins predicted centres up to so many metres (default: {RADIUS_VOXELS:g} voxels)",
+    )
+    size = "smallest instance, in voxels (default: %(default)s)"
+    parser.add_argument("--min-points", type=at_least(0), default=MIN_VOXELS, help=size)
+    network = "whose offsets (default: %(default)s)"
+    parser.add_argument("--network", default="teacher", choices=("teacher", "student"), help=network)
+    parser.add_argument("--no-picture", action="store_true", help="skip the .png (needs no matplotlib then)")
+    parser.add_argument("--view", action="store_true", help="write an .html with the scan in 3D; of one scan, open it")
+    return parser.parse_args(argv)
+
+
+def check_extras(args) -> None:
+    """Leave pictures out, and say so, where matplotlib is missing. ImportError where plotly is, and --view asked."""
+    if args.view and importlib.util.find_spec("plotly") is None:
+        raise ImportError("--view needs plotly: pip install 'pointins_ext[viz]'")
+    if not args.no_picture and importlib.util.find_spec("matplotlib") is None:
+        notice("pictures", "no .png is written, matplotlib is missing: pip install 'pointins_ext[viz]'")
+        args.no_picture = True
+
+
+def jobs(source: str, output: str) -> list[tuple[str, Path]]:
+    """(scan, .ply to write) for one scan or every scan below a folder. ValueError for what would write over a scan."""
+    work = _targets(source, output)
+    scans = {os.path.abspath(scan) for scan, _ in work}
+    for _, target in work:
+        for path in (target, target.with_suffix(".npz")):
+            require_output_file(path)
+            if os.path.abspath(path) in scans:
+                raise UserError(f"--output {output} would write over the scan {path}; give another place")
+    return work
+
+
+def _targets(source: str, output: str) -> list[tuple[str, Path]]:
+    scans = find_scans(source)
+    if os.path.isdir(source) and os.path.realpath(source) != os.path.realpath(output):
+        scans = _outside(scans, source, output)
+    if not scans:
+        if not os.path.isdir(source):
+            read_scan(source)  # a file of an unknown kind, or nothing at all: the reader's message says what is known
+        raise FileNotFoundError(f"{source}: no scans in this folder; expected {' '.join(READERS)} or coord.npy")
+    if scans == [source] or scans == [source.rstrip("/")]:
+        target = Path(output)
+        return [(scans[0], target if target.suffix == ".ply" else target / f"{Path(source).stem}.ply")]
+    if Path(output).suffix == ".ply":
+        raise UserError(f"--output {output} is one file, but {source} holds {len(scans)} scans; give a folder")
+    names = [Path(os.path.relpath(scan, source)) for scan in scans]
+    count = Counter(name.with_suffix("") for name in names)
+    # a.ply and a.npz side by side keep their suffixes, else one would write over the other
+    names = [name if count[name.with_suffix("")] == 1 else name.with_name(f"{name.name}.ply") for name in names]
+    return [(scan, Path(output) / name.with_suffix(".ply")) for scan, name in zip(scans, names, strict=True)]
+
+
+def _outside(scans: list[str], source: str, output: str) -> list[str]:
+    """Scans that do not lie in the folder `output`."""
+    folder = Path(os.path.realpath(output))
+    kept = [scan for scan in scans if folder not in Path(os.path.realpath(scan)).parents]
+    if len(kept) < len(scans):
+        notice("what is left out", f"{source}: {len(scans) - len(kept)} left out (in the folder of --output): {output}")
+    return kept
+
+
+def segment_scan(predictor, scan: str, target: Path, args) -> int:
+    """Writes the results of one scan next to `target`; returns the number of instances."""
+    source = read_scan(scan)
+    scene = prepare_scan(source)
+    predictor.check_frame(scene["coord"], scan)
+    try:
+        prediction = predictor(scene)
+    except ValueError as error:
+        raise UserError(f"{scan}: {error}") from error
+    instance = prediction.instances(args.radius, args.min_points)
+    if instance.max(initial=-1) < 0:
+        notice("empty results", f"{scan}: {prediction.why_nothing(args.radius, args.min_points)}")
+    offset = prediction.raw_offset().numpy()
+    shift = scene["coord_shift"]
+    coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
+    color = instance_colors(instance)
+    fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
+    write_ply(target, coord, color, comment=RESULT, instance=instance, **fields)
+    center = instance_centers(scene["coord"], instance).numpy() + shift
+    with whole_file(target.with_suffix(".npz")) as stream:
+        arrays = dict(instance=at_all_points(instance, scene, -1), offset=at_all_points(offset, scene, np.nan))
+        np.savez_compressed(stream, center=center, **arrays)
+    if not args.no_picture:
+        images = [render_points(scene["coord"], c) for c in (scene["color"], color)]
+        panel(images, ["Scan", f"{instance.max() + 1} instances"], 2, target.with_suffix(".png"))
+    if args.view:
+        scene = dict(coord=scene["coord"], color=scene["color"], predicted=instance, offset=offset, name=target.stem)
+        write_viewer(target.with_suffix(".html"), [scene], title=f"Instances of {Path(scan).name}")
+    return int(instance.max()) + 1
+
+
+def open_page(page: Path) -> None:
+    """Opens a page in the desktop's browser, where there is a desktop: a text browser would take the terminal."""
+    print(f"view: {page}")
+    if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(page.absolute().as_uri())
+
+
+def main(argv):
+    args = arguments(argv)
+    check_extras(args)
+    work = jobs(args.input, args.output)
+    predictor = load_predictor(args.weight, args.network, grid_size=args.grid_size, config=args.config)
+    progress = tqdm(work, unit="scan", disable=len(work) == 1 or None)
+    for scan, target in progress:
+        count = segment_scan(predictor, scan, target, args)
+        progress.write(f"{scan}: {count} instances -> {target}")
+    if args.view and len(work) == 1:
+        open_page(work[0][1].with_suffix(".html"))
+    elif args.view:
+        print(f"view: {len(work)} pages, an .html beside each .ply in {args.output}")
