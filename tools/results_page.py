@@ -64,7 +64,11 @@ def overview() -> str:
 
 
 def compared(rows, column: str) -> tuple[str, str, str]:
-    return values(rows, "none", column), values(rows, "both", column), text(paired(rows, "both", "none", column), 1, True)
+    return (
+        values(rows, "none", column),
+        values(rows, "both", column),
+        text(paired(rows, "both", "none", column), 1, True),
+    )
 
 
 def values(rows, arm: str, column: str) -> str:
@@ -114,7 +118,9 @@ def rivals() -> str:
     lines = []
     for data, methods in stored("rivals").items():
         for method, chosen in methods.items():
-            parts = [", ".join(f"{k} {v:g}" for k, v in chosen[kind]["parameters"].items()) for kind in ("raw", "apart")]
+            parts = [
+                ", ".join(f"{k} {v:g}" for k, v in chosen[kind]["parameters"].items()) for kind in ("raw", "apart")
+            ]
             lines.append([data, METHODS[method], *parts])
     return markdown(["data", "rival", "raw scenes", "planes apart"], lines)
 
@@ -146,7 +152,7 @@ TABLES = {
 
 
 def with_tables(page: str) -> str:
-    """The page with its tables as the rows have them. UserError for an unknown name and for a marker without its end."""
+    """The page with its tables written anew. Raises UserError for an unknown name or a marker without its end."""
     if page.count("<!-- table:") != len(MARKED.findall(page)):
         raise UserError("a table lacks its second marker, <!-- end of table -->")
     return MARKED.sub(lambda match: match[1] + made(match[2]) + match[3], page)
