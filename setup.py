@@ -49,7 +49,10 @@ setup(
     description="PointINS: instance-aware self-supervised learning for point clouds, as a plug-in for Pointcept",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The pointins_ext authors",
     license="MIT",
+    keywords="point cloud, self-supervised learning, instance segmentation, Pointcept",
+    project_urls={"Paper": "https://arxiv.org/abs/2603.25165", "Pointcept": "https://github.com/Pointcept/Pointcept"},
     # the configs lie beside the package, as Pointcept's do, and inside it once it is installed
     packages=[*find_packages(include=["pointins_ext", "pointins_ext.*"]), "pointins_ext.configs"],
     package_dir={"pointins_ext.configs": "configs"},

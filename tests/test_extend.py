@@ -141,7 +141,7 @@ def test_a_switched_config_may_be_changed_without_changing_the_defaults():
 
 
 def test_readme_quotes_the_table_of_defaults():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "configs/pointins/README.md").read_text(encoding="utf-8")
     for preset, scr in presets.SCR.items():
         odr, late = presets.ODR[preset], scr["late"]
         radius = f"{scr['radius']:g} m" if scr["radius"] else "none"

@@ -1,4 +1,4 @@
-"""Every command of README is run as it stands there, on tiny data and with few steps, in README's order.
+"""Every command of the READMEs is run as it stands there, on tiny data and with few steps, in their order.
 
     POINTCEPT_ROOT=... python -m pytest -m slow tests/test_readme_commands.py
 
@@ -21,7 +21,11 @@ from pointins_ext.host.locate import pointcept_root
 from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+# in this order: what a page uses, an earlier one has made
+PAGES = [
+    ROOT / name / "README.md" for name in (".", "configs/pointins", "tools", "tools/results", "pointins_ext", "tests")
+]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 # a backbone of the paper's configs at a size for seconds
 SMALL = (
@@ -40,37 +44,46 @@ SHORT = {
     r"sh tools/quickstart.sh": "--num-rooms 2 --num-val 1 --epochs 1",
     r"sh tools/quickstart.sh --seed S": None,  # the line above
     r"sh tests/run.sh": None,  # CI runs it
-    r"sh tools/train.sh -c pointins/pretrain-dos-scans .*": SCANS,
-    r"python tools/evaluate_label_free.py .*": "--methods pointins",
+    r"(sh tools/train.sh|pointins train) -c pointins/pretrain-dos-scans .*": SCANS,
+    r"pointins evaluate --json": None,  # names a flag
+    r"pointins evaluate .*": "--methods pointins --num-scenes 1",
     r"python tools/tune_rivals.py .*": "--methods components --num-scenes 1 --output rivals.json",
-    r"python tools/segment.py .*": "--no-picture",
+    r"pointins segment .*": "--no-picture",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet-lin .*": STEPS + SMALL + "model.backbone_out_channels=64",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet(-dec)? .*": STEPS + SMALL + DECODER,
     r"sh tools/test.sh -d pointins -n (full|NAME).*": "num_worker=0 " + SMALL + DECODER,
-    r"python tools/submit.py .*": "",
+    r"pointins submit .*": "",
     r"sh tools/train.sh -c pointins/pretrain-dos-drives .*": SCANS + " num_drives=2",
     r"sh tools/train.sh -c pointins/(pan|ins)seg-rooms.*": STEPS + "num_rooms=2 data.val.num_scenes=2 batch_size=2",
     r"sh tools/train.sh -c pointins/panseg-drives.*": STEPS + "num_drives=2 data.val.num_scenes=2 batch_size=2",
     r"sh tools/train.sh -c pointins/insseg-scans.*": STEPS + "batch_size=2",
     r"sh tools/test.sh -d pointins -n (pan|ins)seg-(rooms|drives).*": "num_worker=0 data.test.num_scenes=1",
     r"sh tools/test.sh -d pointins -n insseg-scans.*": "num_worker=0",
-    r"pip install -e .*": None,  # tests/run.sh installs this extra
+    r"pip install .*": None,  # tests/run.sh installs these extras, test_packaging.py in an empty environment
+    r"pointins doctor": "",
+    r"pointins (quickstart|train|test|submit|segment|evaluate|study|prior|export)": "--help",
+    r"pointins VERB --help": None,  # the lines above
+    r"pointins study --num-clusters .*": None,  # tests of the verb; its figures are of longer runs
+    r"sh tools/(train|test).sh|sh tools/train.sh -c pointins/NAME -n RUN": None,  # names
     r"sh tools/train.sh -c pointins/pretrain-sonata-ptv3-scannet -n first": None,  # test_configs.py on Pointcept
     r"sh tools/train.sh -c sonata/pretrain-sonata-v1m1-0-base .*": None,  # tests/pointcept/test_pretrainers.py
     r"sh tools/test.sh -d scannet -n some_experiment": None,  # tests/pointcept/test_upstream.py
     r"python tools/ablate.py .*": None,  # tests/tools/test_ablate.py, on a tiny setting
     r"python tools/benchmark.py .*": None,  # tests/tools/test_benchmark.py, its quick form
-    r"python tools/doctor.py.*": "",
+    r"python tools/results_page.py": None,  # tests/tools/test_results_page.py
+    r"python tools/config_deviations.py": None,  # tests/pointcept/test_config_deviations.py
     r"python tools/compare_hosts.py .*": "--steps 2 --scenes 1" if pointcept_root() else None,
     r"python tests/soak.py .*": "--minutes 1 --every 1 --limit 1000000",  # it has not settled yet
-    r"(POINTINS_HOST=pointcept )?python -m pytest .*": None,  # tests
+    r"(\w+=\S+ )?python -m pytest .*": None,  # tests
 }
 
 
 def commands() -> list[str]:
-    """Commands of README's shell blocks and of its text, in order, loops unrolled, each once."""
+    """Commands of the shell blocks and of the text, in order, loops unrolled, each once."""
     found = []
-    for block, inline in re.findall(r"```sh\n(.*?)```|`((?:sh|python) (?:tools|tests)/[^`]*)`", README, re.DOTALL):
+    for block, inline in re.findall(
+        r"```sh\n(.*?)```|`((?:(?:sh|python) (?:tools|tests)/|pointins )[^`]*)`", TEXT, re.DOTALL
+    ):
         lines = [re.sub(r"\s+#.*", "", line) for line in (block or inline).splitlines()]
         loops, body = [], []
         for line in map(str.strip, lines):
@@ -88,7 +101,7 @@ def commands() -> list[str]:
 def addition(command: str) -> str | None:
     """What SHORT adds to a command. AssertionError where no line of it is meant for the command."""
     lines = [value for pattern, value in SHORT.items() if re.fullmatch(pattern, command)]
-    assert lines, f"README has a command that no line of SHORT is for: {command}"
+    assert lines, f"a README has a command that no line of SHORT is for: {command}"
     return lines[0]
 
 
@@ -100,8 +113,19 @@ def test_no_command_is_left_out():
 
 
 def test_what_is_run_elsewhere_is_there():
-    for name in ("pointcept/test_pretrainers.py", "pointcept/test_upstream.py", "tools/test_ablate.py"):
+    for name in (
+        "pointcept/test_pretrainers.py",
+        "pointcept/test_upstream.py",
+        "pointcept/test_config_deviations.py",
+        "tools/test_ablate.py",
+        "tools/test_results_page.py",
+    ):
         assert (ROOT / "tests" / name).is_file(), name
+
+
+def test_no_line_is_left_over():
+    for pattern in SHORT:
+        assert any(re.fullmatch(pattern, command) for command in commands()), pattern
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@
 
 Call it again after any interruption: what is done stays, what was running goes on from its last checkpoint, and more
 seeds or arms may be asked for. Suites share their runs. Tables and pictures, in a folder for each suite, are rewritten
-after every run, and so is rows.json with all that is known of each; `--rows tools/results/rooms.json` takes the runs
-that README reports as done, so that arms of your own need no baselines again.
+after every run, and so is rows.json with all that is known of each; `--rows tools/results/rooms.json` takes the
+reported runs as done, so that arms of your own need no baselines again.
 """
 
 import argparse

@@ -57,37 +57,53 @@ def paired(rows: list[dict], arm: str, baseline: str, column: str) -> np.ndarray
     return np.array([of[arm, seed] - of[baseline, seed] for seed in seeds])
 
 
-def table(rows: list[dict], arms: dict[str, str]) -> str:
-    """Markdown: an arm a line, mean and 95 % interval; below them differences, paired by seed.
+def table(rows: list[dict], arms: dict[str, str], columns=tuple(COLUMNS), geometric=True) -> str:
+    """Markdown: an arm a line, mean and 95 % interval; the geometric rivals; differences, paired by seed.
 
-    arms: arm -> the one that it is compared with.
+    arms: arm -> the one that it is compared with. columns: those to show, where any row has them.
     """
-    columns = [name for name in COLUMNS if any(name in row for row in rows)]
-    digits = [2 if "cosine" in name else 1 for name in columns]
-    head = ["arm", "seeds", *(COLUMNS[name] for name in columns)]
-    lines = [head, ["---"] * len(head)]
+    columns = [name for name in columns if any(name in row for row in rows)]
+    lines = arm_lines(rows, arms, columns)
+    if geometric:
+        lines += geometric_lines(rows, columns)
+    return markdown(["arm", "seeds", *(COLUMNS[name] for name in columns)], lines + paired_lines(rows, arms, columns))
+
+
+def arm_lines(rows: list[dict], arms, columns: list[str]) -> list[list[str]]:
+    lines = []
     for arm in arms:
         own = [row for row in rows if row["arm"] == arm]
+        values = [[row[name] for row in own if row.get(name) is not None] for name in columns]
         if own:
-            values = [[row[name] for row in own if row.get(name) is not None] for name in columns]
-            lines.append([arm, str(len(own)), *map(text, values, digits)])
+            lines.append([arm, str(len(own)), *map(text, values, digits(columns))])
+    return lines
+
+
+def geometric_lines(rows: list[dict], columns: list[str]) -> list[list[str]]:
+    lines = []
     for title, (method, prefix) in GEOMETRIC.items():
         values = [scored_once(rows, rivals_column(name, method, prefix)) for name in columns]
         if any(values):
-            lines.append([title, "", *map(text, values, digits)])
+            lines.append([title, "", *map(text, values, digits(columns))])
+    return lines
+
+
+def paired_lines(rows: list[dict], arms: dict[str, str], columns: list[str]) -> list[list[str]]:
+    lines = []
     for arm, baseline in arms.items():
-        if arm == baseline:
-            continue
         values = [paired(rows, arm, baseline, name) for name in columns]
-        if any(len(v) for v in values):
-            lines.append(
-                [
-                    f"{arm} - {baseline}",
-                    str(max(map(len, values))),
-                    *(text(v, d, signed=True) for v, d in zip(values, digits, strict=True)),
-                ]
-            )
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+        if arm != baseline and any(len(v) for v in values):
+            cells = (text(v, d, signed=True) for v, d in zip(values, digits(columns), strict=True))
+            lines.append([f"{arm} - {baseline}", str(max(map(len, values))), *cells])
+    return lines
+
+
+def digits(columns: list[str]) -> list[int]:
+    return [2 if "cosine" in name else 1 for name in columns]
+
+
+def markdown(head: list[str], lines: list[list[str]]) -> str:
+    return "".join("| " + " | ".join(line) + " |\n" for line in [head, ["---"] * len(head), *lines])
 
 
 def rivals_column(name: str, method: str, prefix: str) -> str | None:
@@ -145,13 +161,13 @@ def curve_table(rows: list[dict], arms: dict[str, str]) -> str:
     """Markdown: a number of steps a line, differences of every arm and its baseline, paired by seed."""
     arms = {arm: base for arm, base in arms.items() if arm != base and len(steps_of(rows, arm)) > 1}
     names = [name for name in CURVE_COLUMNS if any(name in row for row in rows)]
-    lines = [["steps", *(f"{arm} - {base}, {COLUMNS[name]}" for arm, base in arms.items() for name in names)]]
-    lines.append(["---"] * len(lines[0]))
+    head = ["steps", *(f"{arm} - {base}, {COLUMNS[name]}" for arm, base in arms.items() for name in names)]
+    lines = []
     for steps in sorted({steps for arm in arms for steps in steps_of(rows, arm)}):
         own = of_steps(rows, steps)
         values = [paired(own, arm, base, name) for arm, base in arms.items() for name in names]
         lines.append([str(steps), *(text(v, 1, signed=True) for v in values)])
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return markdown(head, lines)
 
 
 def curve_figure(rows: list[dict], arms: dict[str, str], path: Path) -> None:

@@ -1,6 +1,6 @@
 """What ODRHook, SCRHook and OffsetMonitor do where a config says nothing: the hooks, `-e pointins`, shipped configs.
 
-"indoor" and "outdoor" are what small-scale trials showed to matter (README, the ladder: defaults), for objects of
+"indoor" and "outdoor" are what small-scale trials showed to matter (tools/results: defaults), for objects of
 furniture's size at losses of 8 cm and for road users at losses of 20 cm. "paper" is the literal reading of the method.
 """
 

@@ -1,6 +1,6 @@
 """PointINS at a size that a laptop trains in minutes, whatever the pretrainer: small PTv3, 4 cm voxels, losses at 8 cm.
 
-Every size is for furniture in metres. The settings of the offset branch are those of the trial that README reports.
+Every size is for furniture in metres. The settings of the offset branch are those of the trial in tools/results.
 """
 
 model = dict(

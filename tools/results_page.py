@@ -1,0 +1,181 @@
+"""Write the tables of the READMEs from the rows they report.
+
+    python tools/results_page.py [--check]
+
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; TABLES says what each is made of. The rows
+are in tools/results/*.json, the speeds in tools/benchmarks.json. A new row of label_free.json is what
+`pointins evaluate --json` writes, with data, split, seed and scenes before it.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from ablate import SUITES
+from ablation_report import (
+    COLUMNS,
+    GEOMETRIC,
+    curve_table,
+    markdown,
+    of_steps,
+    paired,
+    paired_lines,
+    rivals_column,
+    scored_once,
+    table,
+    text,
+)
+from benchmark_cases import CASES
+
+from pointins_ext.errors import UserError, exit_on_user_error
+from pointins_ext.files import write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", ROOT / "tools/README.md", ROOT / "tools/results/README.md")
+MARKED = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+STEPS = 4000  # of the ladder
+METHODS = dict(pointins="**PointINS**", kmeans="DOS + k-means", hdbscan="HDBSCAN", components="components")
+SCORES = dict(ap50="AP50", map="mAP", ap25="AP25", ari="ARI", recall50_touching="touching", recall50_free="free")
+ROOMS = ("map", "miou", "pq", "raw_pointins_map", "raw_pointins_recall50_touching")
+PLANES_OFF = ("off_pointins_map", "off_pointins_recall50_touching")
+PLUGIN = ("map", "ap50", "miou", "pq", "raw_pointins_map", PLANES_OFF[1])
+SCANS = ("map", "ap50", "probe_cosine", "raw_pointins_map", "raw_pointins_ap50", ROOMS[-1], PLANES_OFF[0])
+SWEEPS = ("miou", "pq", "raw_pointins_map", "raw_pointins_ap50", "off_pointins_map")
+# data -> its name in the overview, and the score of its linear probe
+OVERVIEW = dict(rooms=("synthetic rooms", "map"), mosd=("real table tops", "map"), drives=("simulated sweeps", "pq"))
+
+
+def stored(name: str):
+    """Rows of tools/results/NAME.json."""
+    return json.loads((ROOT / f"tools/results/{name}.json").read_text(encoding="utf-8"))
+
+
+def overview() -> str:
+    """Two lines a data set: the linear probe, and instances without labels beside the best geometric rival."""
+    lines = []
+    for data, (title, probe) in OVERVIEW.items():
+        rows = of_steps(stored(data), STEPS)
+        score = dict(map="mAP", pq="PQ")[probe]
+        lines.append([f"{title}: linear probe, {score}", *compared(rows, probe), "", values(rows, "oracle", probe)])
+        offsets = "raw_pointins_map"
+        lines.append([f"{title}: label-free instances, mAP", *compared(rows, offsets), geometry(rows, offsets), ""])
+    return markdown(["", "without", "with the branch", "difference", "best geometry", "true centers"], lines)
+
+
+def compared(rows, column: str) -> tuple[str, str, str]:
+    return (
+        values(rows, "none", column),
+        values(rows, "both", column),
+        text(paired(rows, "both", "none", column), 1, True),
+    )
+
+
+def values(rows, arm: str, column: str) -> str:
+    return text([row[column] for row in rows if row["arm"] == arm and column in row], 1)
+
+
+def geometry(rows, column: str) -> str:
+    """Score and name of the best rival that needs no network."""
+    scores = {name: scored_once(rows, rivals_column(column, *rule)) for name, rule in GEOMETRIC.items()}
+    best = max(scores, key=lambda name: scores[name])
+    return f"{scores[best][0]:.1f} ({best.removeprefix('spatial ')})"
+
+
+def label_free(data: str, split: str) -> str:
+    """A method and checkpoint a line: raw scenes, then with each plane an instance of its own."""
+    runs = [run for run in stored("label_free") if (run["data"], run["split"]) == (data, split)]
+    protocols = ("unsupervised", "unsupervised_with_planes")
+    head = ["", "seed", *SCORES.values(), *(f"+ planes: {title}" for title in SCORES.values())]
+    lines, gap = [], 0.1
+    for method in (name for name in METHODS if name in runs[0]["unsupervised"]):
+        cells = [[f"{100 * run[p][method][s]:.1f}" for p in protocols for s in SCORES] for run in runs]
+        if all(line == cells[0] for line in cells):  # it does not depend on the checkpoint
+            lines.append([METHODS[method], "", *cells[0]])
+        else:
+            lines += [[METHODS[method], str(run["seed"]), *line] for run, line in zip(runs, cells, strict=True)]
+        gap = max([gap, *(difference(run, method) for run in runs)])
+    return markdown(head, lines) + f"\nWith the planes removed for every method: within {gap:.1f} of *+ planes*.\n"
+
+
+def difference(run: dict, method: str) -> float:
+    """Largest difference of a score on scenes without planes and with planes as instances, percent."""
+    apart, off = (run[f"unsupervised_{name}"][method] for name in ("with_planes", "planes_off"))
+    return 100 * max(abs(apart[score] - off[score]) for score in SCORES)
+
+
+def ladder(data: str, columns: tuple[str, ...]) -> str:
+    return table(of_steps(stored(data), STEPS), SUITES["components"], columns)
+
+
+def differences(data: str, arms: dict[str, str], columns: tuple[str, ...]) -> str:
+    lines = paired_lines(of_steps(stored(data), STEPS), arms, columns)
+    return markdown(["arms", "seeds", *(COLUMNS[name] for name in columns)], lines)
+
+
+def rivals() -> str:
+    """Parameters of each rival, lengths in voxels."""
+    lines = []
+    for data, methods in stored("rivals").items():
+        for method, chosen in methods.items():
+            parts = [
+                ", ".join(f"{k} {v:g}" for k, v in chosen[kind]["parameters"].items()) for kind in ("raw", "apart")
+            ]
+            lines.append([data, METHODS[method], *parts])
+    return markdown(["data", "rival", "raw scenes", "planes apart"], lines)
+
+
+def speed() -> str:
+    lines = []
+    for name, row in json.loads((ROOT / "tools/benchmarks.json").read_text(encoding="utf-8"))["cpu"]["cases"].items():
+        (a, b), (low, high) = row["seconds"], row["quartiles"]
+        ratio = f"{row['ratio']:.2f} ({low:.2f} - {high:.2f})"
+        lines.append([f"`{name}`", CASES[name].what, f"{1000 * a:,.1f} / {1000 * b:,.1f}", ratio, f"{row['target']:g}"])
+    return markdown(["case", "A against B", "ms", "A / B", "target"], lines)
+
+
+TABLES = {
+    "overview": overview,
+    "label-free, rooms": lambda: label_free("rooms", "val"),
+    "label-free, rooms, split test": lambda: label_free("rooms", "test"),
+    "label-free, table tops": lambda: label_free("mosd", "val"),
+    "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
+    "ladder, table tops": lambda: ladder("mosd", SCANS),
+    "ladder, sweeps": lambda: ladder("drives", SWEEPS),
+    "between arms, rooms": lambda: differences("rooms", {"both": "scr", "constant": "both"}, ROOMS),
+    "between arms, table tops": lambda: differences("mosd", {"both": "scr"}, SCANS),
+    "steps": lambda: curve_table(stored("rooms"), SUITES["components"]),
+    "pretrainers": lambda: table(of_steps(stored("rooms"), 2000), SUITES["plugin"], PLUGIN, geometric=False),
+    "rivals": rivals,
+    "speed": speed,
+}
+
+
+def with_tables(page: str) -> str:
+    """The page with its tables written anew. Raises UserError for an unknown name or a marker without its end."""
+    if page.count("<!-- table:") != len(MARKED.findall(page)):
+        raise UserError("a table lacks its second marker, <!-- end of table -->")
+    return MARKED.sub(lambda match: match[1] + made(match[2]) + match[3], page)
+
+
+def made(name: str) -> str:
+    if name not in TABLES:
+        raise UserError(f"there is no table {name!r}; there are {', '.join(TABLES)}")
+    return TABLES[name]()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")
+    args = parser.parse_args()
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        updated = with_tables(page)
+        if args.check and updated != page:
+            raise UserError(f"{path} is out of date; run python tools/results_page.py")
+        if not args.check:
+            write_text(path, updated)
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
