@@ -105,7 +105,9 @@ def host_lines(host) -> list[str]:
             state = f"{name} {version(name) or 'found' if importlib.util.find_spec(name) else 'is not installed'}"
         lines.append(f"{state} ({purpose})")
     if stand_ins.ANNOUNCEMENTS:
-        lines.append("stand-ins give the same numbers; on a CPU a step takes 1.3 times the embedded host's (README)")
+        lines.append(
+            "stand-ins give the same numbers; on a CPU a step takes 1.3 times the embedded host's (tools/README.md)"
+        )
     return lines
 
 
