@@ -9,7 +9,7 @@ import torch
 
 from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, build_model, default_config_parser, default_setup
 from pointins_ext.host.flash import disable_flash
-from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
+from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 from tests.test_configs import read_scalars
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"

@@ -26,7 +26,7 @@ from pointins_ext.host import build_model
 from pointins_ext.inference import Predictor
 from pointins_ext.ops import estimate_normals, kmeans, neighbours, plane_points, radius_components
 from pointins_ext.ops.segment import segment_count, segment_max, segment_mean, segment_rank
-from tests.oracles.tiny_pointins import backbone_config, dos_config, pointins_config
+from tests.fixtures.tiny_pointins import backbone_config, dos_config, pointins_config
 
 EXAMPLES = 600 * int(os.environ.get("POINTINS_FUZZ", 1))
 NUM_GROUPS = 4

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pointins_ext.host import HOOKS, build_dataset
-from tests.oracles.tiny_pointins import backbone_config, batch, build, pointins_config
+from tests.fixtures.tiny_pointins import backbone_config, batch, build, pointins_config
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.split("## Adding to it")[1].split("\n## ")[0], re.DOTALL)

@@ -18,7 +18,7 @@ import pytest
 
 from pointins_ext.datasets.readers import write_ply
 from pointins_ext.host.locate import pointcept_root
-from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
+from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,20 @@ from hypothesis import strategies as st
 
 from pointins_ext.branch import OffsetField, SpatialClusteringRegularization, StageFeatures
 from pointins_ext.evaluation import adjusted_rand_index
-from tests.oracles.scr import VOXEL, boxes, centroids, pseudo_instances
+from tests.oracles.scr import centroids, pseudo_instances
+
+VOXEL = 0.08
+
+
+def boxes(gap, size=(0.5, 0.5, 0.8), voxel=VOXEL, grid=(4, 2)):
+    """Surface voxels (N,3) of eight boxes, `gap` metres apart, and the box of each voxel (N,)."""
+    steps = [np.arange(0, edge + 1e-9, voxel) for edge in size]
+    cells = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
+    top = np.array([axis[-1] for axis in steps])
+    shell = cells[((cells == 0) | (cells == top)).any(1)]
+    corners = [(i * (top[0] + gap), j * (top[1] + gap), 0.0) for i in range(grid[0]) for j in range(grid[1])]
+    coord = np.concatenate([shell + corner for corner in corners])
+    return coord.astype(np.float32), np.repeat(np.arange(len(corners)), len(shell))
 
 
 def one_hot(segment, num_segments):

@@ -8,7 +8,7 @@ import pytest
 
 from pointins_ext.datasets.labels import CheckLabels
 from pointins_ext.datasets.panoptic import NuScenesPanopticDataset, SemanticKITTIPanopticDataset, instances
-from tests.oracles import tiny_datasets as tiny
+from tests.fixtures import tiny_datasets as tiny
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from pointins_ext.embedded.defaults import default_config_parser, default_setup
 from pointins_ext.embedded.registry import TRAINERS
-from tests.oracles.tiny_training import CONFIG
+from tests.fixtures.tiny_training import CONFIG
 
 
 @pytest.fixture

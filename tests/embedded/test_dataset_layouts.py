@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pointins_ext.embedded.registry import DATASETS
-from tests.oracles.tiny_datasets import WRITERS, classes, street, write_room, write_semantic_kitti
+from tests.fixtures.tiny_datasets import WRITERS, classes, street, write_room, write_semantic_kitti
 
 INDOOR = dict(coord=3, color=3, normal=3, segment=None, instance=None)
 OUTDOOR = dict(coord=3, strength=1, segment=None)

@@ -18,7 +18,7 @@ from pointins_ext.hooks.monitor import (
 from pointins_ext.host import Config
 from pointins_ext.inference import Predictor
 from pointins_ext.visualization.render import NO_INSTANCE, PALETTE
-from tests.oracles.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
+from tests.fixtures.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
 
 KEYS = ("coord", "color")
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pointins_ext.models.dos import PrototypeHead
 from pointins_ext.models.passes import global_views, up_cast
 from pointins_ext.models.sinkhorn import zipf_sinkhorn
+from tests.fixtures.tiny_pointins import GRID, backbone_config, batch, build, dos_config
+from tests.fixtures.tiny_sonata import sonata_config
 from tests.oracles import dos as oracle
-from tests.oracles.sonata import sonata_config
-from tests.oracles.tiny_pointins import GRID, backbone_config, batch, build, dos_config
 
 
 @pytest.fixture(scope="module")

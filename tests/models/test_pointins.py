@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
-from tests.oracles.tiny_pointins import (
+from tests.fixtures.tiny_pointins import (
     GRID,
     backbone_config,
     batch,

@@ -14,7 +14,7 @@ from pointins_ext.branch import (
     StageFeatures,
 )
 from pointins_ext.models.passes import BackboneOutput, Passes
-from tests.oracles.tiny_pointins import (
+from tests.fixtures.tiny_pointins import (
     GRID,
     VIEW_MAPS,
     about_z,

@@ -18,7 +18,7 @@ from pointins_ext.branch import (
 from pointins_ext.models.boxes import MIN_SIZE, box_targets
 from pointins_ext.models.passes import up_cast
 from pointins_ext.models.psa import Segments
-from tests.oracles.tiny_pointins import GRID, VIEW_MAPS, about_z, backbone_config, batch, build, pointins_config
+from tests.fixtures.tiny_pointins import GRID, VIEW_MAPS, about_z, backbone_config, batch, build, pointins_config
 
 ANCHOR = (3.9, 1.6, 1.56)
 

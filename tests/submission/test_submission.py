@@ -22,7 +22,7 @@ from pointins_ext.host import TESTERS, Config, build_dataset, build_model
 from pointins_ext.submission import formats
 from pointins_ext.submission import write as submission
 from pointins_ext.submission.formats import KITTI_LABELS, NUSCENES_LABELS, SCANNET200_LABELS, SCANNET_LABELS
-from tests.oracles import tiny_datasets as tiny
+from tests.fixtures import tiny_datasets as tiny
 from tests.test_downstream_configs import FOLDER, load
 
 ROOT = Path(__file__).parents[2]
