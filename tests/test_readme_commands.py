@@ -59,7 +59,7 @@ SHORT = {
     r"sh tools/train.sh -c sonata/pretrain-sonata-v1m1-0-base .*": None,  # tests/pointcept/test_pretrainers.py
     r"sh tools/test.sh -d scannet -n some_experiment": None,  # tests/pointcept/test_upstream.py
     r"python tools/ablate.py .*": None,  # tests/tools/test_ablate.py, on a tiny setting
-    r"python tools/benchmark.py .*": None,  # tests/tools/test_benchmark.py, its quick form
+    r"python tools/benchmark.py .*": None,  # .ci/run, its quick form
     r"python tools/doctor.py.*": "",
     r"python tools/compare_hosts.py .*": "--steps 2 --scenes 1" if pointcept_root() else None,
     r"python tests/soak.py .*": "--minutes 1 --every 1 --limit 1000000",  # it has not settled yet

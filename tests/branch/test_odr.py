@@ -38,7 +38,7 @@ def test_equals_the_slow_restatement(direction, strength, collapsed):
     np.testing.assert_allclose(result.numpy(), expected, atol=2e-5)
 
 
-# METHOD 6.1, first part: the order of the lengths is kept, and their distribution is the prior's
+# the order of the lengths is kept, and their distribution is the prior's
 @settings(max_examples=25, deadline=None)
 @given(num_points=st.integers(2, 300), seed=st.integers(0, 2**16), direction=st.sampled_from(["cartesian", "keep"]))
 def test_lengths_keep_their_order_and_follow_the_prior(num_points, seed, direction):
@@ -53,7 +53,7 @@ def test_lengths_keep_their_order_and_follow_the_prior(num_points, seed, directi
     assert torch.maximum((cdf - below).abs(), (cdf - upto).abs()).max() <= 1 / num_points + 1e-4  # KS distance
 
 
-# METHOD 6.1, second part: uniform directions are a fixed point
+# uniform directions are a fixed point
 def test_uniform_directions_are_a_fixed_point():
     offset = uniform_directions(20000) * 0.1
     component = torch.stack([2 * _level(c) - 1 for c in offset.unbind(1)], dim=1)

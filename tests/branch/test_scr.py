@@ -73,7 +73,7 @@ def test_equals_the_slow_restatement_for_known_segments(seed, k, radius):
     assert torch.equal(result.valid, torch.from_numpy(np.bincount(label)[label] >= 10))
 
 
-# METHOD 6.6, first part: the toy scenes of METHOD 1.11
+# toy scenes with a known answer
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_eight_boxes_apart_are_eight_instances(share):
     assert toy(gap=0.3, share=share, radius=1.5 * VOXEL) == 1.0
@@ -91,7 +91,7 @@ def test_an_uncut_graph_merges_what_the_radius_keeps_apart():
     assert toy(gap=0.3, share=0.0, noise=0.04, radius=None, num_neighbours=16) < 0.5
 
 
-# METHOD 6.6, second part: target plus coordinate is the centroid of the component, in real coordinates
+# target plus coordinate is the centroid of the component, in real coordinates
 def test_targets_lead_to_the_centroid_of_real_coordinates():
     coord, box = boxes(0.3)
     coord = torch.from_numpy(coord)

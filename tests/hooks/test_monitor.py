@@ -66,7 +66,7 @@ def trainer():
     return SimpleNamespace(model=build(cfg.model), cfg=cfg, writer=notes, logger=notes)
 
 
-# METHOD 6.9: the collapse monitors
+# what tells a collapse
 def test_statistics_of_hand_made_offsets():
     raw = field([[1, 0, 0], [3, 0, 0], [0, 2, 0], [0, -2, 0]])
     valid = torch.tensor([True, False, True, True])

@@ -39,7 +39,7 @@ def keys(views):
     return [tuple(row) for row in torch.cat([views.view[:, None], views.grid_coord], dim=1).tolist()]
 
 
-# METHOD 6.3: every student voxel at the loss stride exists in the teacher, with the same key and the same content
+# every student voxel at the loss stride exists in the teacher, with the same key and the same content
 @pytest.mark.parametrize("mask_size", [0.05, 0.2, 0.33])
 def test_student_voxels_are_an_exact_subset_of_teacher_voxels(mask_size):
     model = build(dos_config(mask_size_start=mask_size))
@@ -103,7 +103,7 @@ def test_softmap_loss_equals_the_slow_restatement(scope):
     assert float(loss) == pytest.approx(sum(expected) * 2 / len(parts), rel=1e-4)
 
 
-# METHOD 6.5: zero KL where student and teacher maps agree; the gradient reaches the student only
+# zero KL where student and teacher maps agree; the gradient reaches the student only
 def test_no_loss_where_the_student_has_the_teachers_softmaps(shared):
     teacher = 2 * torch.rand(30, 12, generator=torch.Generator().manual_seed(0)) - 1
     view = torch.tensor([0, 1]).repeat_interleave(15)

@@ -71,5 +71,3 @@ def test_two_spawned_processes_train_and_their_data_workers_fork(tmp_path):
     done = train(tmp_path, "-e", "pointins", "-g", "2", "--", *overrides).wait(300)
     text = (tmp_path / "output.txt").read_text()
     assert done == 0 and "Train: [3/3][1/1]" in text, text[-3000:]
-    seconds = [float(value) for value in re.findall(r"Train: \[1/3\]\[1/1\] Data ([\d.]+)", text)]
-    assert seconds[0] < 5  # spawned workers would import everything again
