@@ -10,9 +10,9 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from tests.fixtures.transform_scenes import AFFINE, NEEDED, build, make_scene, run
 
 from pointins_ext.embedded.transform import TRANSFORMS, Compose
+from tests.fixtures.transform_scenes import AFFINE, NEEDED, build, make_scene, run
 
 EMBEDDED = {name for name, cls in TRANSFORMS.module_dict.items() if cls.__module__.startswith("pointins_ext.embedded")}
 

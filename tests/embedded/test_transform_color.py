@@ -4,11 +4,11 @@ import colorsys
 
 import numpy as np
 import pytest
-from tests.fixtures.transform_scenes import NEEDED, make_scene, quick, run, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointins_ext.embedded.transform_color import shift_hue
+from tests.fixtures.transform_scenes import NEEDED, make_scene, quick, run, seeds
 
 
 @quick

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.fixtures.transform_scenes import build, make_scene, quick, run, seeds
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.fixtures.transform_scenes import build, make_scene, quick, run, seeds
 
 
 def distances(coord):

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tests.fixtures.transform_scenes import build, make_scene
 
 from pointins_ext.embedded.transform import Compose
+from tests.fixtures.transform_scenes import build, make_scene
 
 
 def test_to_tensor_and_collect_give_what_models_read():

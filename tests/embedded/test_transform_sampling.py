@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.fixtures.transform_scenes import NEEDED, make_scene, quick, run, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointins_ext.embedded.transform import Compose
 from pointins_ext.embedded.transform_sampling import fnv_hash, ravel_hash
+from tests.fixtures.transform_scenes import NEEDED, make_scene, quick, run, seeds
 
 
 @quick

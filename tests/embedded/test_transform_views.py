@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.fixtures.transform_scenes import AFFINE, make_scene, quick, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointins_ext.embedded.transform import Compose
+from tests.fixtures.transform_scenes import AFFINE, make_scene, quick, seeds
 
 
 def make_views(seed=0, global_transform=AFFINE, local_transform=AFFINE, **kwargs):
