@@ -48,7 +48,7 @@ def test_components_both_is_the_shipped_config():
 
 
 def test_the_folder_is_complete():
-    """METHOD 1.7: components, priors, layout, plug-in."""
+    """The studies of the paper: components, priors, layout, plug-in."""
     wanted = {f"components-{name}" for name in ("none", "offsets", "odr", "scr", "both", "paper", "oracle")}
     wanted |= {f"priors-{name}" for name in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
     wanted |= {"layout-scr_then_odr", "layout-odr_student"}

@@ -10,7 +10,7 @@ from pointins_ext.host import NAME, TRAINERS, Config, build_model, default_confi
 from pointins_ext.host.flash import disable_flash
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_count
-from tests.oracles.tiny_datasets import WRITERS, room
+from tests.fixtures.tiny_datasets import WRITERS, room
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "pointins").glob("pretrain-*.py"))
 NAMES = [path.stem for path in CONFIGS]

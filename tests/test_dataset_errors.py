@@ -9,7 +9,7 @@ import pytest
 from pointins_ext.errors import require_scenes
 from pointins_ext.host import NAME, TRAINERS, build_dataset, default_config_parser
 from tests import test_configs, test_downstream_configs
-from tests.oracles.tiny_datasets import WRITERS
+from tests.fixtures.tiny_datasets import WRITERS
 from tests.test_downstream_configs import FOLDER
 
 pytestmark = pytest.mark.skipif(NAME != "embedded", reason="messages of the embedded host")

@@ -9,7 +9,7 @@ import torch
 
 from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, build_model, default_config_parser, default_setup
 from pointins_ext.host.flash import disable_flash
-from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
+from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 from tests.test_configs import read_scalars
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
@@ -125,7 +125,7 @@ def test_heads_fit_the_backbone(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=NAMES)
 def test_what_is_published_stays_to_the_key(path):
-    """METHOD 5.3, 5.4: Mix3D, drop path, clustering, which classes are left out; best by mIoU, mAP or PQ."""
+    """What the benchmarks share: Mix3D, drop path, clustering, classes left out; best by mIoU, mAP or PQ."""
     cfg = Config.fromfile(str(path))
     hooks = [hook["type"] for hook in cfg.hooks]
     evaluator, tester = METRIC[path.stem.split("-")[0]][0], cfg.test.type

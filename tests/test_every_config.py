@@ -11,7 +11,7 @@ import torch
 
 from pointins_ext.engine import comm as embedded_comm
 from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup
-from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
+from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted(path for path in FOLDER.rglob("*.py") if "_base_" not in path.parts)

@@ -31,7 +31,7 @@ from pointins_ext.inference import Predictor
 from pointins_ext.instances import cluster_offsets
 from pointins_ext.ops import estimate_normals, kmeans, neighbours, plane_points, radius_components, voxelize
 from pointins_ext.ops.segment import segment_count, segment_max, segment_mean, segment_rank
-from tests.oracles.tiny_pointins import backbone_config, dos_config, pointins_config
+from tests.fixtures.tiny_pointins import backbone_config, dos_config, pointins_config
 
 EXAMPLES = 600 * int(os.environ.get("POINTINS_FUZZ", 1))
 NUM_GROUPS = 4

@@ -19,7 +19,7 @@ from pointins_ext.inference import (
 )
 from pointins_ext.instances import components, instance_centers
 from pointins_ext.models.passes import up_cast
-from tests.oracles.tiny_pointins import GRID, backbone_config, dos_config, pointins_config
+from tests.fixtures.tiny_pointins import GRID, backbone_config, dos_config, pointins_config
 
 DEEP = dict(
     stride=(2, 2, 2), enc_depths=(0, 1, 1, 1), enc_channels=(8, 8, 16, 16), enc_num_head=(1, 1, 2, 2),

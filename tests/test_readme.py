@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pointins_ext.host import HOOKS, build_dataset
-from tests.oracles.tiny_pointins import backbone_config, batch, build, pointins_config
+from tests.fixtures.tiny_pointins import backbone_config, batch, build, pointins_config
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pointins_ext"

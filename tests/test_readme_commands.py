@@ -18,7 +18,7 @@ import pytest
 
 from pointins_ext.datasets.readers import write_ply
 from pointins_ext.host.locate import pointcept_root
-from tests.oracles.tiny_datasets import WRITERS, room, write_arrays
+from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 
 ROOT = Path(__file__).parents[1]
 # in this order: what a page uses, an earlier one has made
@@ -69,7 +69,7 @@ SHORT = {
     r"sh tools/train.sh -c sonata/pretrain-sonata-v1m1-0-base .*": None,  # tests/pointcept/test_pretrainers.py
     r"sh tools/test.sh -d scannet -n some_experiment": None,  # tests/pointcept/test_upstream.py
     r"python tools/ablate.py .*": None,  # tests/tools/test_ablate.py, on a tiny setting
-    r"python tools/benchmark.py .*": None,  # tests/tools/test_benchmark.py, its quick form
+    r"python tools/benchmark.py .*": None,  # .ci/run, its quick form
     r"python tools/results_page.py": None,  # tests/tools/test_results_page.py
     r"python tools/config_deviations.py": None,  # tests/pointcept/test_config_deviations.py
     r"python tools/compare_hosts.py .*": "--steps 2 --scenes 1" if pointcept_root() else None,

@@ -9,20 +9,19 @@ import torch
 
 from pointins_ext.evaluation import InstanceAveragePrecision
 from pointins_ext.host import get_root_logger
-from tests.oracles import tiny_testers as tiny
-from tests.oracles.tiny_datasets import write_arrays
-from tests.oracles.tiny_scoring import (
+from tests.fixtures import tiny_testers as tiny
+from tests.fixtures.tiny_datasets import write_arrays
+from tests.fixtures.tiny_scoring import (
     MIN_POINTS,
     NAMES,
     NUM_CLASSES,
     ScoredScenes,
     evaluate,
     loader,
-    plain_objects,
     plain_score,
-    raw_predictions,
     trainer,
 )
+from tests.oracles.scoring import plain_iou, plain_objects, plain_votes, raw_predictions
 
 TASKS = sorted(tiny.TASKS)
 SCENES = [f"s{i}" for i in range(5)]
@@ -48,13 +47,13 @@ def test_fragments_vote_for_the_class_of_a_point(raw, tmp_path):
     result = tiny.build_tester(cfg, save=True).test()
     found, pairs = tiny.saved(tmp_path), []
     for scene in tiny.FragmentScenes(raw=raw):
-        segment, target = tiny.plain_votes(scene, mix), scene["segment"]
+        segment, target = plain_votes(scene, mix), scene["segment"]
         if raw:
             segment, target = segment[scene["inverse"]], scene["origin_segment"]
         pairs.append((segment, target))
         assert found[scene["name"]].keys() == {"segment"}
         np.testing.assert_array_equal(found[scene["name"]]["segment"], segment)
-    expected = tiny.plain_iou(pairs)
+    expected = plain_iou(pairs, NUM_CLASSES)
     assert 0.5 < expected.mean() < 0.95  # votes are neither all right nor chance
     np.testing.assert_allclose(result["class_iou"], expected)
     assert result["miou"] == pytest.approx(expected.mean())

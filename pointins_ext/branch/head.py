@@ -1,4 +1,4 @@
-"""The offset head (METHOD 1.10 #4)."""
+"""The offset head: from features to the vector that leads to the centre of the object."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""The offset loss (METHOD 1.3)."""
+"""The offset loss: distance and direction."""
 
 import torch
 

@@ -18,7 +18,7 @@ EVEN_STEPS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
 
 
 class OffsetDistributionRegularization:
-    """Map offset lengths onto a prior and directions onto the uniform sphere by ranks (paper, ODR; METHOD 1.4).
+    """Map offset lengths onto a prior and directions onto the uniform sphere by ranks (paper, ODR).
 
     `direction`: "cartesian" = PIT of each component towards U(-1, 1), then unit length (the paper's form); "spherical"
     = PIT of cos(theta) and of the azimuth; "keep" = lengths only. `strength` b in 0..1 gives (1 - b) O + b ODR(O).

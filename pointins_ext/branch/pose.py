@@ -1,4 +1,4 @@
-"""View-to-scene transforms, recovered from the points themselves (METHOD 1.10 #5)."""
+"""View-to-scene transforms, recovered from the points themselves: no pipeline has to record what it did."""
 
 from typing import NamedTuple
 

@@ -23,7 +23,7 @@ class PseudoInstances:
 
 
 class SpatialClusteringRegularization:
-    """K-means segments, split into connected components of predicted centres (paper, SCR; METHOD 1.5).
+    """K-means segments, split into connected components of predicted centres (paper, SCR).
 
     `num_clusters` K per group; `num_neighbours` and `radius` (metres) bound the graph on the shifted points,
     `radius=None` is the paper's uncut graph; components of fewer than `min_points` and targets longer than `max_length`

@@ -1,4 +1,4 @@
-"""LiDAR pattern augmentation: a sweep as a sensor with other beams would have seen it (PSA-SSL; METHOD 3)."""
+"""LiDAR pattern augmentation: a sweep as a sensor with other beams would have seen it (PSA-SSL)."""
 
 from dataclasses import dataclass
 

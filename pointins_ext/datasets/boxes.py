@@ -1,4 +1,4 @@
-"""Clusters of a scan without labels, and their upright boxes: what PSA-v1m1 learns poses and sizes from (METHOD 3)."""
+"""Clusters of a scan without labels, and their upright boxes: what PSA-v1m1 learns poses and sizes from."""
 
 import json
 import os

@@ -124,7 +124,7 @@ class PanSegEvaluator(TaskEvaluator):
 
 @HOOKS.register_module()
 class UnsupervisedInsEvaluator(HookBase):
-    """Label-free instances during pretraining: class-agnostic AP of the teacher's offsets (METHOD 5.7).
+    """Label-free instances during pretraining: class-agnostic AP of the teacher's offsets.
 
     data: a dataset whose scenes have `instance`; it is scored, not trained on. After every `every` epochs and the last,
     components of the shifted voxels (edges of `radius_voxels`) are scored on all raw points of `limit` scenes, and

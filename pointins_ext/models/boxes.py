@@ -1,4 +1,4 @@
-"""Box regression of PSA: the head, and its targets in the frame of a view (METHOD 3)."""
+"""Box regression of PSA: the head, and its targets in the frame of a view."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Panoptic segmentation on any backbone: semantics and offsets of things, grouped without a class (METHOD 5.5)."""
+"""Panoptic segmentation on any backbone: semantics and offsets of things, grouped without a class."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Balanced soft assignments: equal prototypes (Sonata; METHOD 4), or a power law over them (DOS; METHOD 2.3)."""
+"""Balanced soft assignments: equal prototypes (Sonata), or a power law over them (DOS)."""
 
 import torch
 import torch.distributed as dist

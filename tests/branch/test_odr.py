@@ -4,23 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, OffsetField, StageFeatures
+from pointins_ext.branch import OffsetDistributionRegularization, OffsetField, StageFeatures
+from tests.fixtures.offsets import PRIOR, one_view, skewed
 from tests.oracles.odr import odr as oracle
-
-PRIOR = MagnitudePrior.load("indoor")
-
-
-def one_view(offset):
-    return torch.zeros(len(offset), dtype=torch.long)
-
-
-def skewed(num_points, seed, collapsed=False):
-    """Offsets of all lengths, around one direction if `collapsed`."""
-    generator = torch.Generator().manual_seed(seed)
-    offset = torch.randn(num_points, 3, generator=generator)
-    if collapsed:
-        offset = offset * 0.1 + torch.tensor([0.3, -1.0, 0.5])
-    return offset * torch.rand(num_points, 1, generator=generator).square() * 0.02
 
 
 def uniform_directions(num_points, seed=0):
@@ -38,7 +24,7 @@ def test_equals_the_slow_restatement(direction, strength, collapsed):
     np.testing.assert_allclose(result.numpy(), expected, atol=2e-5)
 
 
-# METHOD 6.1, first part: the order of the lengths is kept, and their distribution is the prior's
+# the order of the lengths is kept, and their distribution is the prior's
 @settings(max_examples=25, deadline=None)
 @given(num_points=st.integers(2, 300), seed=st.integers(0, 2**16), direction=st.sampled_from(["cartesian", "keep"]))
 def test_lengths_keep_their_order_and_follow_the_prior(num_points, seed, direction):
@@ -53,7 +39,7 @@ def test_lengths_keep_their_order_and_follow_the_prior(num_points, seed, directi
     assert torch.maximum((cdf - below).abs(), (cdf - upto).abs()).max() <= 1 / num_points + 1e-4  # KS distance
 
 
-# METHOD 6.1, second part: uniform directions are a fixed point
+# uniform directions are a fixed point
 def test_uniform_directions_are_a_fixed_point():
     offset = uniform_directions(20000) * 0.1
     component = torch.stack([2 * _level(c) - 1 for c in offset.unbind(1)], dim=1)
@@ -173,34 +159,3 @@ def test_unknown_options_are_named(options, message):
 
 
 # scope "global": the ranks of all processes together, from histograms
-
-
-def test_one_process_alone_ranks_like_the_batch_up_to_a_bin():
-    offset, view = skewed(3000, seed=4), torch.arange(3000) % 2
-    batch = OffsetDistributionRegularization(PRIOR, scope="batch")(offset, view)
-    pooled = OffsetDistributionRegularization(PRIOR, scope="global")(offset, view)
-    assert (PRIOR.cdf(pooled.norm(dim=1)) - PRIOR.cdf(batch.norm(dim=1))).abs().max() < 2e-3
-    assert torch.nn.functional.cosine_similarity(pooled, batch).min() > 0.999
-    order = offset.norm(dim=1).argsort()
-    assert (pooled.norm(dim=1)[order].diff() >= -1e-6).all()
-
-
-def test_two_processes_rank_over_all_points(tmp_path):
-    """Unequal shares of one cloud, and a process without points, give what one process gives for the whole."""
-    offset = torch.cat([skewed(2000, seed=5), 5 * skewed(500, seed=6)])  # the second share alone is far longer
-    shares = [offset[:2000], offset[2000:], offset[:0]]
-    torch.multiprocessing.spawn(_rank_in_process, (shares, tmp_path), nprocs=3)
-    found = torch.cat([torch.load(tmp_path / f"{rank}.pt") for rank in range(3)])
-    whole = OffsetDistributionRegularization(PRIOR, scope="batch")(offset, one_view(offset))
-    assert (PRIOR.cdf(found.norm(dim=1)) - PRIOR.cdf(whole.norm(dim=1))).abs().max() < 2e-3
-    assert torch.nn.functional.cosine_similarity(found, whole).min() > 0.999
-    alone = OffsetDistributionRegularization(PRIOR, scope="batch")(shares[1], one_view(shares[1]))
-    assert (alone - found[2000:]).norm(dim=1).mean() > 0.1  # by itself the second share would get the whole prior
-
-
-def _rank_in_process(rank, shares, folder):
-    store = f"file://{folder}/store"
-    torch.distributed.init_process_group("gloo", store, rank=rank, world_size=len(shares))
-    result = OffsetDistributionRegularization(PRIOR, scope="global")(shares[rank], one_view(shares[rank]))
-    torch.save(result, folder / f"{rank}.pt")
-    torch.distributed.destroy_process_group()

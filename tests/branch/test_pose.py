@@ -32,7 +32,7 @@ def recover(view, scene):
     return recover_affine(view.float(), scene.float(), one_view(view), 1)
 
 
-# METHOD 6.2: transform a scene and its offsets, recover the map from the points, turn the offsets back: identical
+# transform a scene and its offsets, recover the map from the points, turn the offsets back: identical
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**16), scale=st.floats(0.5, 2.0), flip=st.booleans(), shift=st.floats(-20, 20))
 def test_offsets_come_back_to_the_scene_frame(seed, scale, flip, shift):

@@ -6,7 +6,20 @@ from hypothesis import strategies as st
 
 from pointins_ext.branch import OffsetField, SpatialClusteringRegularization, StageFeatures
 from pointins_ext.evaluation import adjusted_rand_index
-from tests.oracles.scr import VOXEL, boxes, centroids, pseudo_instances
+from tests.oracles.scr import centroids, pseudo_instances
+
+VOXEL = 0.08
+
+
+def boxes(gap, size=(0.5, 0.5, 0.8), voxel=VOXEL, grid=(4, 2)):
+    """Surface voxels (N,3) of eight boxes, `gap` metres apart, and the box of each voxel (N,)."""
+    steps = [np.arange(0, edge + 1e-9, voxel) for edge in size]
+    cells = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
+    top = np.array([axis[-1] for axis in steps])
+    shell = cells[((cells == 0) | (cells == top)).any(1)]
+    corners = [(i * (top[0] + gap), j * (top[1] + gap), 0.0) for i in range(grid[0]) for j in range(grid[1])]
+    coord = np.concatenate([shell + corner for corner in corners])
+    return coord.astype(np.float32), np.repeat(np.arange(len(corners)), len(shell))
 
 
 def one_hot(segment, num_segments):
@@ -60,7 +73,7 @@ def test_equals_the_slow_restatement_for_known_segments(seed, k, radius):
     assert torch.equal(result.valid, torch.from_numpy(np.bincount(label)[label] >= 10))
 
 
-# METHOD 6.6, first part: the toy scenes of METHOD 1.11
+# toy scenes with a known answer
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_eight_boxes_apart_are_eight_instances(share):
     assert toy(gap=0.3, share=share, radius=1.5 * VOXEL) == 1.0
@@ -78,7 +91,7 @@ def test_an_uncut_graph_merges_what_the_radius_keeps_apart():
     assert toy(gap=0.3, share=0.0, noise=0.04, radius=None, num_neighbours=16) < 0.5
 
 
-# METHOD 6.6, second part: target plus coordinate is the centroid of the component, in real coordinates
+# target plus coordinate is the centroid of the component, in real coordinates
 def test_targets_lead_to_the_centroid_of_real_coordinates():
     coord, box = boxes(0.3)
     coord = torch.from_numpy(coord)

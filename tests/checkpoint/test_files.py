@@ -1,6 +1,4 @@
 import ast
-import os
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,7 @@ import torch
 from torch import nn
 
 from pointins_ext.checkpoint import read_checkpoint, save_checkpoint
-from pointins_ext.embedded import plain_pickle
+from tests.fixtures.evil_pickle import Evil
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,16 +56,6 @@ def test_files_that_are_no_checkpoint(tmp_path, content, message):
         read_checkpoint(tmp_path / "foreign.pth")
 
 
-class Evil:
-    """A pickle that makes a folder when it is read with code allowed."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
 @pytest.mark.parametrize("new_format", [True, False])
 @pytest.mark.parametrize("where", ["state_dict", "config", "rng"])
 def test_code_in_a_checkpoint_is_not_run(where, new_format, tmp_path):
@@ -79,17 +67,6 @@ def test_code_in_a_checkpoint_is_not_run(where, new_format, tmp_path):
     assert not trace.exists()
     torch.load(path, weights_only=False)
     assert trace.exists()  # the trap works
-
-
-def test_code_in_a_pickle_of_data_is_not_run(tmp_path):
-    evil = dict(x=Evil(tmp_path / "executed"))
-    torch.save(evil, tmp_path / "evil.pth", _use_new_zipfile_serialization=False)
-    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(evil))
-    with pytest.raises(ValueError, match="evil.pkl cannot be read as a pickle of plain data: it holds a posix.mkdir"):
-        plain_pickle.read(tmp_path / "evil.pkl")
-    with pytest.raises(pickle.UnpicklingError, match="it holds a posix.mkdir; only plain data"):
-        torch.load(tmp_path / "evil.pth", pickle_module=plain_pickle, weights_only=False)
-    assert not (tmp_path / "executed").exists()
 
 
 def test_nothing_is_read_with_code_allowed():

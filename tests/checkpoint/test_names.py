@@ -4,7 +4,7 @@ from torch import nn
 
 from pointins_ext.checkpoint import load_weight, match_weight, rename
 from pointins_ext.host import build_model
-from tests.oracles.tiny_pointins import backbone_config
+from tests.fixtures.tiny_pointins import backbone_config
 
 
 @pytest.fixture

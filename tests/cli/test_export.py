@@ -15,8 +15,8 @@ from pointins_ext import cli
 from pointins_ext.checkpoint.layouts import LAYOUTS, PT_V3M2
 from pointins_ext.hooks.weights import WeightLoader
 from pointins_ext.host import Config, build_model
+from tests.fixtures.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
 from tests.oracles import ptv3_peer
-from tests.oracles.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
 
 ROOT = Path(__file__).parents[2]
 SEED = 3

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pointins_ext.host import DATASETS
-from tests.oracles.tiny_datasets import write_s3dis, write_scannet
+from tests.fixtures.tiny_datasets import write_s3dis, write_scannet
 
 SHARED = [dict(type="Copy", keys_dict=dict(coord="origin_coord"))]
 LIFT = dict(type="RandomShift", shift=((0, 0), (0, 0), (5, 5)))

@@ -1,38 +1,44 @@
-"""A tiny experiment on disk, and its trainer."""
+"""Files that the tests of the embedded host read."""
 
 import pytest
 
-from pointins_ext.embedded.defaults import default_config_parser, default_setup
-from pointins_ext.embedded.registry import TRAINERS
-from tests.oracles.tiny_training import CONFIG
+from tests.fixtures.dataset_layouts import LAYOUTS
+from tests.fixtures.tiny_datasets import WRITERS
 
 
 @pytest.fixture
-def tiny_config(tmp_path):
-    """Path of the tiny experiment's config file."""
-    path = tmp_path / "tiny.py"
-    path.write_text(CONFIG)
-    return path
+def tree(tmp_path):
+    """write(name, text) -> path of a config in a folder of two bases and a child."""
+
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    write("_base_/runtime.py", "seed = None\nepoch = 10\nhooks = [dict(type='A', x=1), dict(type='B')]\n")
+    write(
+        "_base_/model.py",
+        "width = 8\nlr = 0.1\nmodel = dict(type='M', head=dict(type='H', width=width), depth=2)\n"
+        "optimizer = dict(type='SGD', lr=lr, momentum=0.9)\n",
+    )
+    write(
+        "child.py",
+        "import os\n"
+        "_base_ = ['_base_/runtime.py', '_base_/model.py']\n"
+        "grid_size = 0.02\n"
+        "def unused():\n    return 1\n"
+        "model = dict(depth=3, head=dict(_delete_=True, type='H2'))\n"
+        "name = '{{ fileBasenameNoExtension }}'\n"
+        "copied = dict(width={{ _base_.model.head.width }}, all=[{{ _base_.optimizer }}])\n"
+        "transform = [dict(type='GridSample', grid_size=grid_size), dict(type='Crop', radius=grid_size * 10)]\n",
+    )
+    return write
 
 
-@pytest.fixture
-def build_trainer(tiny_config, tmp_path):
-    """build_trainer(name, **options) -> trainer of the experiment `name`; dots of option keys are written `__`."""
-
-    def build(name="run", **options):
-        options = {key.replace("__", "."): value for key, value in options.items()}
-        cfg = default_config_parser(tiny_config, {"save_path": str(tmp_path / name), **options})
-        return TRAINERS.build(dict(type=cfg.train.type, cfg=default_setup(cfg)))
-
-    return build
-
-
-@pytest.fixture
-def read_losses(tmp_path):
-    """read_losses(name) -> {step: loss} of an experiment; a step trained twice keeps its last loss."""
-
-    def read(name="run"):
-        lines = (tmp_path / name / "losses.txt").read_text().split("\n")[:-1]
-        return {int(step): float.fromhex(loss) for step, loss in map(str.split, lines)}
-
-    return read
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in LAYOUTS}
+    for kind, folder in folders.items():
+        WRITERS[kind](folder)
+    return folders

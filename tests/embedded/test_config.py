@@ -9,70 +9,6 @@ from hypothesis import strategies as st
 from pointins_ext.embedded.config import Config, DictAction, parse_value
 
 
-@pytest.fixture
-def tree(tmp_path):
-    """write(name, text) -> path of a config in a folder of two bases and a child."""
-
-    def write(name, text):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        return path
-
-    write("_base_/runtime.py", "seed = None\nepoch = 10\nhooks = [dict(type='A', x=1), dict(type='B')]\n")
-    write(
-        "_base_/model.py",
-        "width = 8\nlr = 0.1\nmodel = dict(type='M', head=dict(type='H', width=width), depth=2)\n"
-        "optimizer = dict(type='SGD', lr=lr, momentum=0.9)\n",
-    )
-    write(
-        "child.py",
-        "import os\n"
-        "_base_ = ['_base_/runtime.py', '_base_/model.py']\n"
-        "grid_size = 0.02\n"
-        "def unused():\n    return 1\n"
-        "model = dict(depth=3, head=dict(_delete_=True, type='H2'))\n"
-        "name = '{{ fileBasenameNoExtension }}'\n"
-        "copied = dict(width={{ _base_.model.head.width }}, all=[{{ _base_.optimizer }}])\n"
-        "transform = [dict(type='GridSample', grid_size=grid_size), dict(type='Crop', radius=grid_size * 10)]\n",
-    )
-    return write
-
-
-def test_golden_tree(tree, tmp_path):
-    cfg = Config.fromfile(tmp_path / "child.py")
-    assert dict(cfg.items()) == dict(
-        seed=None,
-        epoch=10,
-        hooks=[dict(type="A", x=1), dict(type="B")],
-        width=8,
-        lr=0.1,
-        model=dict(type="M", depth=3, head=dict(type="H2")),
-        optimizer=dict(type="SGD", lr=0.1, momentum=0.9),
-        grid_size=0.02,
-        name="child",
-        copied=dict(width=8, all=[dict(type="SGD", lr=0.1, momentum=0.9)]),
-        transform=[dict(type="GridSample", grid_size=0.02), dict(type="Crop", radius=0.2)],
-    )
-    assert cfg.model.head.type == "H2"
-    with pytest.raises(AttributeError, match="no key 'tail'"):
-        _ = cfg.model.tail
-
-
-def test_option_replaces_a_literal_before_the_file_runs(tree, tmp_path):
-    cfg = Config.fromfile(tmp_path / "child.py", {"grid_size": 0.5, "width": 16, "lr": 1.0, "transform.0.mode": "test"})
-    assert cfg.grid_size == 0.5
-    assert cfg.transform == [dict(type="GridSample", grid_size=0.5, mode="test"), dict(type="Crop", radius=5.0)]
-    assert cfg.copied.width == 16  # the literal stands in a base
-    assert cfg.optimizer.lr == 1.0
-
-
-def test_option_may_name_a_variable_that_the_file_deletes(tree):
-    path = tree("deleted.py", "size = 2\narea = size * size\ndel size\n")
-    cfg = Config.fromfile(path, {"size": 3})
-    assert cfg.area == 9 and "size" not in cfg
-
-
 def test_dotted_options(tree, tmp_path):
     cfg = Config.fromfile(tmp_path / "child.py", {"hooks.0.x": 5, "model.new.deep": [1], "hooks.1": dict(type="C")})
     assert cfg.hooks == [dict(type="A", x=5), dict(type="C")] and cfg.model.new.deep == [1]
@@ -89,26 +25,6 @@ def test_dotted_options(tree, tmp_path):
 def test_wrong_options(tree, tmp_path, options, error, match):
     with pytest.raises(error, match=match):
         Config.fromfile(tmp_path / "child.py", options)
-
-
-@pytest.mark.parametrize(
-    "text, error, match",
-    [
-        ("_base_ = ['_base_/runtime.py', '_base_/twin.py']", KeyError, "same keys .'epoch'"),
-        ("_base_ = '_base_/runtime.py'\nepoch = dict(a=1)", ValueError, "'epoch' is a dict here and int in its base"),
-        ("_base_ = '_base_/runtime.py'\nx = {{ _base_.epok }}", KeyError, "no key 'epok'"),
-        ("_base_ = '_base_/runtime.py'\nx = {{ _base_.epoch }} + 'b'", ValueError, "cannot be part of an expression"),
-        ("_base_ = 'bad.py'", ValueError, "leads back to"),
-        ("_base_ = '_base_/runtim.py'", FileNotFoundError, "near names in .*: runtime.py"),
-        ("a = 1\nb = dict(\n", ValueError, "bad.py, line 2: syntax error"),
-        ("a = 1\n\nb = a + missing\n", ValueError, "bad.py, line 3: NameError"),
-        ("custom_imports = dict(imports=['no_such_module_x'])", ImportError, "cannot import 'no_such_module_x'"),
-    ],
-)
-def test_bad_files_name_the_file_and_the_cause(tree, text, error, match):
-    tree("_base_/twin.py", "epoch = 3")
-    with pytest.raises(error, match=match):
-        Config.fromfile(tree("bad.py", text))
 
 
 def test_a_copy_is_a_config_of_its_own(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from pointins_ext.checkpoint import read_checkpoint
 from pointins_ext.embedded.defaults import default_config_parser, default_setup
 from pointins_ext.embedded.registry import TRAINERS
-from tests.oracles.tiny_views import CONFIG
+from tests.fixtures.tiny_views import CONFIG
 
 ROOT = Path(__file__).parents[2]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

@@ -15,9 +15,18 @@ from pointins_ext.hooks.evaluators import UnsupervisedInsEvaluator
 from pointins_ext.host import HOOKS, Config
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Predictor
 from pointins_ext.instances import cluster_offsets, components
+from tests.fixtures.tiny_pointins import build, pointins_config
+from tests.fixtures.tiny_scoring import (
+    EVALUATORS,
+    NAMES,
+    Notes,
+    ScoredScenes,
+    evaluate,
+    plain_score,
+    trainer,
+    two_ranks,
+)
 from tests.hooks.test_monitor import KEYS
-from tests.oracles.tiny_pointins import build, pointins_config
-from tests.oracles.tiny_scoring import EVALUATORS, NAMES, Notes, ScoredScenes, evaluate, plain_score, trainer, two_ranks
 
 BEST = dict(semantic=("mIoU", "miou"), instance=("mAP", "map"), panoptic=("PQ", "pq"))
 TASKS = sorted(EVALUATORS)

@@ -18,7 +18,7 @@ from pointins_ext.hooks.monitor import (
 from pointins_ext.host import Config
 from pointins_ext.inference import Predictor
 from pointins_ext.visualization.render import NO_INSTANCE, PALETTE
-from tests.oracles.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
+from tests.fixtures.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
 
 KEYS = ("coord", "color")
 
@@ -66,7 +66,7 @@ def trainer():
     return SimpleNamespace(model=build(cfg.model), cfg=cfg, writer=notes, logger=notes)
 
 
-# METHOD 6.9: the collapse monitors
+# what tells a collapse
 def test_statistics_of_hand_made_offsets():
     raw = field([[1, 0, 0], [3, 0, 0], [0, 2, 0], [0, -2, 0]])
     valid = torch.tensor([True, False, True, True])

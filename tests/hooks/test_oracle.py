@@ -9,7 +9,7 @@ import torch
 from pointins_ext.branch import StageFeatures
 from pointins_ext.branch.targets import OffsetField, offset_targets
 from pointins_ext.hooks.oracle import OracleHook
-from tests.oracles.tiny_pointins import build, pointins_config
+from tests.fixtures.tiny_pointins import build, pointins_config
 
 
 class Rooms:

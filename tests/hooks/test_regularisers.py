@@ -7,7 +7,7 @@ import torch
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
 from pointins_ext.hooks.regularisers import ODRHook, SCRHook
 from pointins_ext.host import HOOKS, Config
-from tests.oracles.tiny_pointins import batch, build, dos_config, pointins_config
+from tests.fixtures.tiny_pointins import batch, build, dos_config, pointins_config
 
 
 class Writer:

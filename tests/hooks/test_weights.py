@@ -12,7 +12,7 @@ from pointins_ext.checkpoint import WeightLoading
 from pointins_ext.embedded.hooks import CheckpointLoader
 from pointins_ext.hooks.weights import WeightLoader
 from pointins_ext.host import HOOKS, Config, build_model
-from tests.oracles.tiny_pointins import backbone_config, build, dos_config, pointins_config
+from tests.fixtures.tiny_pointins import backbone_config, build, dos_config, pointins_config
 
 DOWNSTREAM = dict(keywords="module.student.backbone", replacement="module.backbone")
 DECODER = dict(enc_mode=False, dec_depths=(1, 1), dec_channels=(8, 16), dec_num_head=(1, 2), dec_patch_size=(32, 32))

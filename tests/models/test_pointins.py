@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
-from tests.oracles.tiny_pointins import (
+from tests.fixtures.tiny_pointins import (
     GRID,
     backbone_config,
     batch,
@@ -115,7 +115,7 @@ def test_features_on_request_pass_through():
 # -- the loss -------------------------------------------------------------------------------------------------------
 
 
-# METHOD 6.7: exactly zero weight before the warm-up ends
+# exactly zero weight before the warm-up ends
 def test_during_warm_up_the_loss_is_the_pretrainers():
     data = batch()
     model = warming_up(with_regularisers(build(pointins_config())))
@@ -148,7 +148,7 @@ def test_the_switch_is_at_the_first_step_after_warm_up():
     assert losses[:2] == [0.0, 0.0] and min(losses[2:]) > 0
 
 
-# METHOD 6.7: the teacher receives no gradient
+# the teacher receives no gradient
 def test_gradients_reach_the_students_head_and_encoder_but_no_teacher():
     model = with_regularisers(build(pointins_config()))
     data = batch()

@@ -14,7 +14,7 @@ from pointins_ext.branch import (
     StageFeatures,
 )
 from pointins_ext.models.passes import BackboneOutput, Passes
-from tests.oracles.tiny_pointins import (
+from tests.fixtures.tiny_pointins import (
     GRID,
     VIEW_MAPS,
     about_z,
@@ -63,7 +63,7 @@ def oracle_heads(model):
     return model
 
 
-# METHOD 6.2 in the model: views turned, flipped and scaled give the same targets and the same loss in the scene frame
+# views turned, flipped and scaled give the same targets and the same loss in the scene frame
 @pytest.mark.parametrize("view_map", [*VIEW_MAPS, about_z(211, 0.9, flip=True) @ about_z(45)[[0, 2, 1]][:, [0, 2, 1]]])
 def test_the_frame_of_a_view_does_not_matter(view_map):
     model = with_regularisers(oracle_heads(build(pointins_config())))

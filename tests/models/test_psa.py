@@ -15,51 +15,19 @@ from pointins_ext.branch import (
     StageFeatures,
     match,
 )
-from pointins_ext.models.boxes import MIN_SIZE, box_targets
 from pointins_ext.models.passes import up_cast
 from pointins_ext.models.psa import Segments
-from tests.oracles.tiny_pointins import GRID, VIEW_MAPS, about_z, backbone_config, batch, build, pointins_config
-
-ANCHOR = (3.9, 1.6, 1.56)
-
-
-def psa_config(**changes):
-    return (
-        dict(
-            type="PSA-v1m1",
-            backbone=backbone_config(),
-            head_in_channels=32,
-            head_hidden_channels=16,
-            head_embed_channels=8,
-            queue_size=12,
-            box_hidden_channels=16,
-            up_cast_level=1,
-        )
-        | changes
-    )
-
-
-def clustered(clusters=True, **options):
-    """Views of scenes that fall into columns of half a metre with a box each; what lies low belongs to none."""
-    data = batch(**options)
-    origin = data["global_origin_coord"]
-    # off the grid: no two voxels of a view are equally near to one of the other
-    origin = origin + 0.01 * torch.rand(origin.shape, generator=torch.Generator().manual_seed(0))
-    to_view = torch.stack(VIEW_MAPS)[offset_view(data)]
-    data["global_coord"] = torch.einsum("nij,nj->ni", to_view, origin) + 0.3
-    data["global_origin_coord"] = origin
-    column = (origin[:, :2] // 0.5).long()
-    member = (origin[:, 2] > 0.2) & clusters
-    cluster = torch.where(member, 4 * column[:, 0] + column[:, 1], -1)
-    center = torch.cat([0.5 * column + 0.25, torch.full((len(origin), 1), 0.5)], dim=1)
-    size = torch.tensor([0.5, 0.3, 0.6]) * (1 + 0.1 * column[:, :1])
-    box = torch.cat([center, size, 0.2 * column[:, 1:] - 0.3], dim=1)
-    box[cluster < 0] = float("nan")  # nobody may look at them
-    return data | dict(global_cluster=cluster, global_box=box)
-
-
-def offset_view(data):
-    return torch.bucketize(torch.arange(len(data["global_coord"])), data["global_offset"], right=True)
+from tests.fixtures.tiny_pointins import GRID, VIEW_MAPS, batch, build, pointins_config
+from tests.fixtures.tiny_psa import (
+    ANCHOR,
+    assert_same_boxes,
+    clustered,
+    decode,
+    farthest,
+    offset_view,
+    psa_config,
+    record,
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,29 +36,9 @@ def shared():
     return build(psa_config())
 
 
-def farthest(rows, others):
-    """Largest distance of a row to the nearest of the others."""
-    return float(torch.cdist(rows.double(), others.double(), compute_mode="donot_use_mm_for_euclid_dist").amin(1).max())
-
-
 def unit(*shape, seed=0):
     rows = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.normalize(rows, dim=1)
-
-
-def record(model, data):
-    """Result of a step, and what teacher and student saw at the loss resolution."""
-    passes = {}
-    handles = [
-        getattr(model, side).backbone.register_forward_hook(
-            lambda module, args, output, side=side: passes.update({side: up_cast(output, model.up_cast_level)})
-        )
-        for side in ("teacher", "student")
-    ]
-    result = model(data)
-    for handle in handles:
-        handle.remove()
-    return result, passes["teacher"], passes["student"]
 
 
 # -- contrast -------------------------------------------------------------------------------------------------------
@@ -224,49 +172,6 @@ def test_evaluation_leaves_the_queue_alone():
 # -- boxes ----------------------------------------------------------------------------------------------------------
 
 
-def decode(residual, coord, matrix, shift, anchor):
-    """The scene boxes (N,7) of residuals at view points, by the inverse map `scene = view @ matrix.T + shift`."""
-    residual, coord, matrix, shift = (value.double() for value in (residual, coord, matrix, shift))
-    anchor = torch.tensor(anchor, dtype=torch.float64)
-    center = (residual[:, :3] * anchor.square().sum().sqrt() + coord) @ matrix.T + shift
-    size = residual[:, 3:6].exp() * anchor * matrix.det().abs() ** (1 / 3)
-    view_yaw = torch.atan2(residual[:, 6], residual[:, 7]) / 2
-    heading = torch.stack([view_yaw.cos(), view_yaw.sin(), torch.zeros_like(view_yaw)], dim=1) @ matrix.T
-    return torch.cat([center, size, torch.atan2(heading[:, 1], heading[:, 0])[:, None]], dim=1)
-
-
-def assert_same_boxes(box, expected, atol=1e-4):
-    torch.testing.assert_close(box[:, :6], expected[:, :6].to(box.dtype), atol=atol, rtol=1e-4)
-    turn = (box[:, 6] - expected[:, 6]) / math.pi
-    assert ((turn - turn.round()).abs() < atol).all()  # up to half turns
-
-
-@settings(max_examples=40, deadline=None)
-@given(degrees=st.floats(-180, 180), scale=st.floats(0.5, 2.0), flip=st.booleans(), seed=st.integers(0, 2**16))
-def test_boxes_come_back_from_any_view(degrees, scale, flip, seed):
-    generator = torch.Generator().manual_seed(seed)
-    box = torch.randn(20, 7, generator=generator)
-    box[:, 3:6] = 0.2 + 4 * torch.rand(20, 3, generator=generator)
-    coord = 5 * torch.randn(20, 3, generator=generator)
-    to_view, shift = about_z(degrees, scale, flip), torch.randn(3, generator=generator)
-    target = box_targets(box, coord, to_view.expand(20, 3, 3), shift.expand(20, 3), torch.tensor(ANCHOR))
-    assert_same_boxes(decode(target, coord, to_view.double().inverse(), shift, ANCHOR), box)
-
-
-def test_the_anchor_on_its_point_is_the_origin_and_half_turns_are_nothing():
-    box = torch.tensor([[1.0, 2.0, 3.0, *ANCHOR, 0.3], [1.0, 2.0, 3.0, *ANCHOR, 0.3 + math.pi]])
-    eye, zero = torch.eye(3).expand(2, 3, 3), torch.zeros(2, 3)
-    target = box_targets(box, box[:, :3], eye, zero, torch.tensor(ANCHOR))
-    torch.testing.assert_close(target[:, :6], torch.zeros(2, 6))
-    torch.testing.assert_close(target[:, 6:], torch.tensor([[math.sin(0.6), math.cos(0.6)]] * 2))
-
-
-def test_flat_boxes_have_finite_targets():
-    box = torch.tensor([[0.0, 0, 0, 1, 0, 0, 0]])
-    target = box_targets(box, box[:, :3], torch.eye(3)[None], torch.zeros(1, 3), torch.tensor(ANCHOR))
-    assert target[0, 4] == pytest.approx(math.log(MIN_SIZE / 1.6)) and torch.isfinite(target).all()
-
-
 def test_box_targets_of_a_step_decode_to_the_scenes_boxes(monkeypatch):
     model, data, seen = build(psa_config()), clustered(), {}
     original = torch.nn.functional.smooth_l1_loss
@@ -291,17 +196,6 @@ def test_box_targets_of_a_step_decode_to_the_scenes_boxes(monkeypatch):
     difference = (seen["prediction"] - seen["target"]).detach().abs()
     each = torch.where(difference < 1, 0.5 * difference.square(), difference - 0.5).sum(1)
     assert float(result["box_loss"]) == pytest.approx(float(each.mean()), rel=1e-4)
-
-
-def test_the_box_head_reads_both_views():
-    model = build(psa_config())
-    calls = []
-    model.student.box_head.register_forward_hook(lambda module, args, output: calls.append(args))
-    _, teacher, student = record(model, clustered())
-    own, other = calls[0]
-    for feat, source in ((own, student), (other, teacher)):
-        assert farthest(feat.detach(), source.feat.detach()) < 1e-4
-    assert own.requires_grad and not other.requires_grad
 
 
 # -- a step ---------------------------------------------------------------------------------------------------------

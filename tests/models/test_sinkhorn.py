@@ -22,7 +22,7 @@ def test_weights_follow_zipf(exponent):
     torch.testing.assert_close(weight[0] / weight[9], torch.tensor(10.0**exponent))
 
 
-# METHOD 6.4: the column sums before the last step equal w, output columns sum to 1
+# the column sums before the last step equal w, output columns sum to 1
 @settings(max_examples=15, deadline=None)
 @given(
     num_points=st.integers(1, 30),
@@ -41,7 +41,7 @@ def test_equals_the_slow_restatement(num_points, num_prototypes, temperature, ex
     torch.testing.assert_close(result.sum(0), torch.ones(num_prototypes))
 
 
-# METHOD 6.4: exponent 0 is plain Sinkhorn, which balances rows and columns alike
+# exponent 0 is plain Sinkhorn, which balances rows and columns alike
 def test_exponent_zero_is_plain_sinkhorn():
     similarity = cosines(60, 8)
     q = (similarity / 0.2).exp()

@@ -12,9 +12,7 @@ from pointins_ext.host import MODELS, NAME, Point
 from pointins_ext.models.passes import BackboneOutput, up_cast
 from pointins_ext.models.sinkhorn import sinkhorn_knopp
 from pointins_ext.models.sonata import Sonata, SonataSharedHead
-from tests.oracles import sonata as oracle
-from tests.oracles.sonata import scattered, sonata_config
-from tests.oracles.tiny_pointins import (
+from tests.fixtures.tiny_pointins import (
     GRID,
     about_z,
     backbone_config,
@@ -25,6 +23,8 @@ from tests.oracles.tiny_pointins import (
     pointins_config,
     scene_points,
 )
+from tests.fixtures.tiny_sonata import scattered, sonata_config, two_ranks
+from tests.oracles import sonata as oracle
 
 GOLDEN = dict(loss=3.38805, mask_loss=3.27039, roll_mask_loss=3.30048, unmask_loss=3.49067)
 LOSSES = ("mask_loss", "roll_mask_loss", "unmask_loss")
@@ -316,7 +316,7 @@ def test_two_ranks_equal_one_on_both_scenes(tmp_path):
     config, data = sonata_config(mask_ratio_start=0.0), scattered(batch(num_local=3))
     similarity = cosines(20)
     arguments = str(tmp_path / "store"), config, data, similarity, str(tmp_path / "answer")
-    torch.multiprocessing.spawn(oracle.two_ranks, arguments, nprocs=2)
+    torch.multiprocessing.spawn(two_ranks, arguments, nprocs=2)
     first, second = (torch.load(tmp_path / f"answer{rank}") for rank in (0, 1))
     torch.testing.assert_close(first["target"], sinkhorn_knopp(similarity, 0.05))
     assert second["target"].shape == (0, 12)

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from pointins_ext.host import Config, Point, build_model
+from tests.fixtures.tiny_pointins import batch, build
+from tests.fixtures.tiny_sonata import scattered, sonata_config
 from tests.oracles import pointcept_sonata
-from tests.oracles.sonata import scattered, sonata_config
-from tests.oracles.tiny_pointins import batch, build
 
 POINTCEPT = os.environ.get("POINTCEPT_ROOT")
 STEPS = 40

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pointins_ext.host import NAME, build_model
-from tests.oracles.tiny_pointins import GRID, VIEW_MAPS, backbone_config, build, dos_config, pack, pointins_config
+from tests.fixtures.tiny_pointins import GRID, VIEW_MAPS, backbone_config, build, dos_config, pack, pointins_config
 
 pytestmark = pytest.mark.skipif(NAME != "embedded", reason="one host is enough")
 HEADS = dict(head_hidden_channels=16, head_embed_channels=8)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pointins_ext.host import NuScenesDataset, SemanticKITTIDataset
-from tests.oracles import tiny_datasets as tiny
-from tests.oracles.read_panoptic import CASES, read
+from tests.fixtures import tiny_datasets as tiny
+from tests.fixtures.read_panoptic import CASES, read
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ def data(tmp_path_factory):
     tiny.write_nuscenes(folder / "nuscenes")
     tiny.write_semantic_kitti(folder / "semantic_kitti", sequences=range(22), unlabelled=range(11, 22))
     environment = dict(os.environ, POINTINS_HOST="embedded", PYTHONPATH=str(ROOT))
-    script = [sys.executable, ROOT / "tests" / "oracles" / "read_panoptic.py", folder, folder / "embedded"]
+    script = [sys.executable, ROOT / "tests" / "fixtures" / "read_panoptic.py", folder, folder / "embedded"]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     return folder, torch.load(folder / "embedded", weights_only=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.oracles import run_pipelines
+from tests.fixtures import run_pipelines
 from tests.test_configs import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ def both(tmp_path_factory):
     """config -> samples, of Pointcept in this process and of the embedded host in another."""
     folder = tmp_path_factory.mktemp("pipelines")
     environment = dict(os.environ, POINTINS_HOST="embedded", PYTHONPATH=str(ROOT))
-    command = [sys.executable, ROOT / "tests" / "oracles" / "run_pipelines.py", folder / "embedded"]
+    command = [sys.executable, ROOT / "tests" / "fixtures" / "run_pipelines.py", folder / "embedded"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     here = os.getcwd()
     theirs = run_pipelines.run(folder / "pointcept")

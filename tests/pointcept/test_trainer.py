@@ -8,7 +8,7 @@ from pointcept.engines.hooks.misc import WeightDecaySchedular
 from pointcept.utils.scheduler import CosineScheduler
 
 from pointins_ext.host import TRAINERS, default_config_parser, default_setup
-from tests.oracles.tiny_training import CONFIG
+from tests.fixtures.tiny_training import CONFIG
 
 RUNTIME = os.path.join(os.environ["POINTCEPT_ROOT"], "configs", "_base_", "default_runtime.py")
 HOOKS = """

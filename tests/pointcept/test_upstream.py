@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracles.tiny_pointcept import write_config, write_scenes
+from tests.fixtures.tiny_pointcept import write_config, write_scenes
 
 ROOT = Path(__file__).parents[2]
 POINTCEPT = os.environ["POINTCEPT_ROOT"]
@@ -31,7 +31,7 @@ def run(folder, command, **environment):
 
 
 def upstream(folder, config, name, *options):
-    script = [sys.executable, ROOT / "tests" / "oracles" / "upstream_train.py", POINTCEPT, "--config-file", config]
+    script = [sys.executable, ROOT / "tests" / "fixtures" / "upstream_train.py", POINTCEPT, "--config-file", config]
     return run(folder, [*script, "--options", f"save_path={folder / name}", *STEPS, *options])
 
 

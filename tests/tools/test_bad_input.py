@@ -16,7 +16,7 @@ import torch
 from pointins_ext import segment
 from pointins_ext.errors import exit_on_user_error
 from pointins_ext.host import NAME
-from tests.oracles import bad_inputs
+from tests.fixtures import bad_inputs
 
 pytest.importorskip("matplotlib")
 for reader in ("plyfile", "pypcd4", "laspy"):

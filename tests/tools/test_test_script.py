@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracles.tiny_training import CONFIG
+from tests.fixtures.tiny_training import CONFIG
 
 ROOT = Path(__file__).parents[2]
 TESTER = """
@@ -35,7 +35,7 @@ def experiment(tmp_path):
     for name in ("model_best", "model_last"):
         (folder / "model" / f"{name}.pth").touch()
     (tmp_path / "tiny_tester.py").write_text(TESTER)
-    imports = CONFIG.replace('imports=["tests.oracles.tiny_training"]', 'imports=["tiny_tester"]')
+    imports = CONFIG.replace('imports=["tests.fixtures.tiny_training"]', 'imports=["tiny_tester"]')
     (folder / "config.py").write_text(imports + "test = dict(type='TinyTester', verbose=True)\n")
     return folder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracles.tiny_training import CONFIG
+from tests.fixtures.tiny_training import CONFIG
 
 ROOT = Path(__file__).parents[2]
 

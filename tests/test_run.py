@@ -1,0 +1,67 @@
+"""What every process of a run does: errors of its request come before anything is written."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pointins_ext import run
+
+
+def request(tmp_path, num_gpus=1, **cfg):
+    run.check_request(dict(batch_size=4, **cfg), SimpleNamespace(num_gpus=num_gpus, num_machines=1))
+
+
+@pytest.fixture(autouse=True)
+def no_torchrun(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+
+
+def test_a_batch_must_be_shared_among_the_processes(tmp_path, monkeypatch):
+    request(tmp_path, num_gpus=2)
+    request(tmp_path, num_gpus=0)
+    with pytest.raises(ValueError, match="batch_size = 4 must be a multiple of the number of processes, 3"):
+        request(tmp_path, num_gpus=3)
+    monkeypatch.setenv("WORLD_SIZE", "8")  # torchrun's word counts
+    with pytest.raises(ValueError, match="number of processes, 8"):
+        request(tmp_path, num_gpus=1)
+
+
+def test_a_weight_must_be_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gone.pth"):
+        request(tmp_path, weight=str(tmp_path / "gone.pth"))
+
+
+class Config(dict):
+    filename = "a.py"
+    __getattr__ = dict.__getitem__
+
+
+def test_a_config_without_a_tester_is_named():
+    with pytest.raises(ValueError, match=r"a.py: nothing to test, test = dict\(type=...\) is missing"):
+        run.test(Config())
+
+
+def test_a_tester_of_pointcept_needs_a_gpu(monkeypatch):
+    foreign = type("SemSegTester", (), {"__module__": "pointcept.engines.test"})
+    monkeypatch.setattr(run, "TESTERS", SimpleNamespace(get=lambda kind: foreign))
+    monkeypatch.setattr(run.torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="Pointcept's SemSegTester needs a GPU; none was found"):
+        run.test(Config(test=dict(type="SemSegTester")))
+
+
+def test_processes_are_those_that_the_command_line_asks_for(monkeypatch):
+    calls = []
+    monkeypatch.setattr(run, "launch", lambda worker, **options: calls.append((worker, options)))
+    run.start("task", "cfg", SimpleNamespace(num_gpus=2, num_machines=3, machine_rank=1, dist_url="tcp://a:1"))
+    ((worker, options),) = calls
+    assert worker is run.main_worker and options["cfg"] == ("task", "cfg")
+    assert (options["num_gpus_per_machine"], options["num_machines"], options["machine_rank"]) == (2, 3, 1)
+
+
+def test_a_users_error_in_a_process_is_one_line(capsys):
+    def task(cfg):
+        raise FileNotFoundError(2, "No such file or directory", "scan.ply")
+
+    with pytest.raises(SystemExit) as stopped:
+        run.main_worker(task, None)
+    assert stopped.value.code == 2 and capsys.readouterr().err.startswith("error: ")
