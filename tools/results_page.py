@@ -28,6 +28,7 @@ from ablation_report import (
 )
 from benchmark_cases import CASES
 
+from pointins_ext.cli.evaluate import stored_rivals
 from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.files import write_text
 
@@ -116,7 +117,7 @@ def differences(data: str, arms: dict[str, str], columns: tuple[str, ...]) -> st
 def rivals() -> str:
     """Parameters of each rival, lengths in voxels."""
     lines = []
-    for data, methods in stored("rivals").items():
+    for data, methods in stored_rivals().items():
         for method, chosen in methods.items():
             parts = [
                 ", ".join(f"{k} {v:g}" for k, v in chosen[kind]["parameters"].items()) for kind in ("raw", "apart")
