@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from pointins_ext import run
+from pointins_ext.host import Config
 
 
 def request(tmp_path, num_gpus=1, **cfg):
-    run.check_request(dict(batch_size=4, **cfg), SimpleNamespace(num_gpus=num_gpus, num_machines=1))
+    run.check_request(Config(dict(batch_size=4, **cfg)), SimpleNamespace(num_gpus=num_gpus, num_machines=1))
 
 
 @pytest.fixture(autouse=True)
@@ -31,14 +32,9 @@ def test_a_weight_must_be_there(tmp_path):
         request(tmp_path, weight=str(tmp_path / "gone.pth"))
 
 
-class Config(dict):
-    filename = "a.py"
-    __getattr__ = dict.__getitem__
-
-
 def test_a_config_without_a_tester_is_named():
     with pytest.raises(ValueError, match=r"a.py: nothing to test, test = dict\(type=...\) is missing"):
-        run.test(Config())
+        run.test(Config(dict(), filename="a.py"))
 
 
 def test_a_tester_of_pointcept_needs_a_gpu(monkeypatch):
@@ -46,7 +42,7 @@ def test_a_tester_of_pointcept_needs_a_gpu(monkeypatch):
     monkeypatch.setattr(run, "TESTERS", SimpleNamespace(get=lambda kind: foreign))
     monkeypatch.setattr(run.torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="Pointcept's SemSegTester needs a GPU; none was found"):
-        run.test(Config(test=dict(type="SemSegTester")))
+        run.test(Config(dict(test=dict(type="SemSegTester"))))
 
 
 def test_processes_are_those_that_the_command_line_asks_for(monkeypatch):

@@ -9,8 +9,8 @@ from pointins_ext.embedded.logger import FILE_ONLY, begin_log, get_root_logger
 
 
 @pytest.fixture(autouse=True)
-def logger_of_its_own(monkeypatch):
-    monkeypatch.setattr(module, "NAME", "a logger of this test")
+def logger_of_its_own(monkeypatch, request):
+    monkeypatch.setattr(module, "NAME", f"logger of {request.node.name}")
     yield
     for handler in list(logging.getLogger(module.NAME).handlers):
         logging.getLogger(module.NAME).removeHandler(handler)

@@ -9,20 +9,10 @@ import torch
 
 from pointins_ext.embedded.point_transformer_v3 import DropPath
 from pointins_ext.embedded.registry import MODELS, build_model
+from tests.fixtures.tiny_ptv3 import DECODER, ENCODER, SEED, batch, build, run, scene
 from tests.oracles import pointcept_ptv3, ptv3_peer
 
 VARIANTS = ("PT-v3m1", "PT-v3m2")
-SEED = 1
-ENCODER = dict(
-    in_channels=9,
-    order=("z", "hilbert-trans"),
-    stride=(2, 2),
-    enc_depths=(1, 2, 1),
-    enc_channels=(16, 24, 32),
-    enc_num_head=(2, 3, 4),
-    enc_patch_size=(16, 16, 16),
-)
-DECODER = dict(dec_depths=(2, 1), dec_channels=(16, 24), dec_num_head=(2, 3), dec_patch_size=(16, 16))
 SONATA = dict(
     in_channels=9,
     order=("z", "z-trans", "hilbert", "hilbert-trans"),
@@ -78,47 +68,6 @@ STATE_DICTS = [
         {"enc.enc0.block0.attn.rpe.rpe_table": (69, 2)},
     ),
 ]
-
-
-def scene(extent=(11, 11, 6), seed=0, channels=9):
-    """The shell of a box, one point a cell, in random order."""
-    generator = torch.Generator().manual_seed(seed)
-    axes = torch.cartesian_prod(*(torch.arange(size) for size in extent))
-    shell = ((axes == 0) | (axes == torch.tensor(extent) - 1)).any(1)
-    cells = axes[shell & (torch.rand(len(axes), generator=generator) < 0.8)]
-    cells = cells[torch.randperm(len(cells), generator=generator)]
-    return dict(cells=cells, feat=torch.randn(len(cells), channels, generator=generator))
-
-
-def batch(*scenes, grid_size=0.1):
-    cells = torch.cat([item["cells"] for item in scenes])
-    return dict(
-        coord=cells * grid_size,
-        origin_coord=cells * grid_size + 5,
-        color=cells * 10.0,
-        grid_coord=cells,
-        grid_size=torch.tensor([grid_size]),
-        feat=torch.cat([item["feat"] for item in scenes]),
-        offset=torch.tensor([len(item["cells"]) for item in scenes]).cumsum(0),
-    )
-
-
-def build(variant, seed=0, **kwargs):
-    """A small model whose biases and tokens are not zero, in evaluation mode."""
-    torch.manual_seed(seed)
-    model = build_model(dict(type=variant, **{"drop_path": 0.0, **ENCODER, **DECODER, **kwargs}))
-    for parameter in model.parameters():
-        parameter.data.add_(torch.randn_like(parameter), alpha=0.05)
-    return model.eval()
-
-
-def run(model, data):
-    """Points from the result up the pooling chain; orders are shuffled in evaluation, too, so the seed is fixed."""
-    torch.manual_seed(SEED)
-    points = [model(data)]
-    while "pooling_parent" in points[-1]:
-        points.append(points[-1].pooling_parent)
-    return points
 
 
 def formula_weights(model):

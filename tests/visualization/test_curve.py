@@ -46,4 +46,4 @@ def test_names_are_escaped_and_uneven_curves_named():
 
 
 def test_numbers_have_four_digits():
-    assert number_text(1234.56) == "1235" and number_text(0.00012345) == "0.0001235" and number_text(np.nan) == "–"
+    assert number_text(1234.56) == "1235" and number_text(0.00012347) == "0.0001235" and number_text(np.nan) == "–"

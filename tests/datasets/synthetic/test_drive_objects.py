@@ -10,7 +10,7 @@ MADE = [(kind, make) for kind, variants in VARIANTS.items() for make in dict.fro
 # metres, lowest and highest: longest side seen from above, and height
 SIZES = dict(
     car=((3.5, 5.3), (1.3, 2.2)),
-    truck=((5, 12), (2, 4.5)),
+    truck=((5, 13), (2, 4.5)),
     person=((0.2, 1.2), (0.9, 2.1)),
     rider=((1.4, 2.6), (1.4, 2.2)),
     parked_cycle=((1.4, 2.6), (0.7, 1.5)),
