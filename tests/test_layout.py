@@ -10,7 +10,9 @@ PACKAGE, TESTS = ROOT / "pointins_ext", ROOT / "tests"
 # a command is tested as a user calls it: tests/cli, tests/tools, test_readme_commands.py
 COMMANDS = PACKAGE / "cli"
 MODULES = [
-    path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py" and COMMANDS not in path.parents
+    path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name not in ("__init__.py", "__main__.py") and COMMANDS not in path.parents
 ]
 
 

@@ -91,11 +91,13 @@ class SCRHook(HookBase):
     `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior
     is that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization. `late`: options
     that hold once the share `late_start` of all steps is done, over those of the preset's `late` (None: nothing
-    changes): segments can only split what shifted points have joined, and learned offsets need them less than
-    untrained ones. Raises ValueError for an option that there is not.
+    changes, as where `num_clusters` is given without it): segments can only split what shifted points have joined, and
+    learned offsets need them less than untrained ones. Raises ValueError for an option that there is not.
     """
 
     def __init__(self, side="teacher", preset="indoor", **options):
+        if "num_clusters" in options:
+            options.setdefault("late", None)
         options = presets.with_preset("SCRHook", presets.SCR, preset, options, CLUSTERING)
         self.side = _checked_side("SCRHook", side)
         self.prior = options.pop("prior")

@@ -219,8 +219,8 @@ def test_rivals_are_tuned_and_their_parameters_used(weight, tmp_path):
         (tmp_path / "attic" / split / "a").mkdir(parents=True)
         for key in ("coord", "color", "instance"):
             np.save(tmp_path / "attic" / split / "a" / f"{key}.npy", room[key])
-    done = tool(
-        "tune_rivals",
+    done = run(
+        ROOT / "tools/tune_rivals.py",
         "--weight",
         weight,
         "--data",
@@ -237,11 +237,11 @@ def test_rivals_are_tuned_and_their_parameters_used(weight, tmp_path):
     assert stored["raw"]["map"] >= 0 and stored["apart"]["parameters"].keys() == stored["raw"]["parameters"].keys()
 
     few = ("--weight", weight, "--data", "attic", "--methods", "components")
-    done = tool("evaluate_label_free", *few, cwd=tmp_path)
+    done = tool("evaluate", *few, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "warning: components on attic: no parameters are stored, those of rooms are used" in done.stderr
     assert "components (rooms): radius" in done.stdout
-    done = tool("evaluate_label_free", *few, "--rivals", "mosd", cwd=tmp_path)
+    done = tool("evaluate", *few, "--rivals", "mosd", cwd=tmp_path)
     assert "components (mosd): radius" in done.stdout and "warning: components" not in done.stderr
 
 

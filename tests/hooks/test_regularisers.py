@@ -150,6 +150,8 @@ def test_scr_presets(trainer):
     assert paper.scr.max_length is None and default.scr.max_length > 1
     assert (default.scr.num_clusters, default.late, default.late_step) == (5, dict(num_clusters=2), 0.3 * 40)
     assert (paper.scr.num_clusters, paper.late) == (20, {})
+    assert SCRHook(num_clusters=8).late == {}, "who sets K sets it for the whole run"
+    assert SCRHook(num_clusters=8, late=dict(radius=0.1)).late == dict(num_clusters=2, radius=0.1)
     assert trainer.model.teacher_regularisers == [default.scr, paper.scr]
     (outdoor,) = installed(trainer, SCRHook(preset="outdoor"))
     assert (outdoor.scr.num_clusters, outdoor.scr.radius, outdoor.late) == (8, 0.4, {})

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointins_ext.cli import evaluate as tool
 from pointins_ext.errors import ScanWarning
 from pointins_ext.evaluation.label_free import evaluate_label_free, on_planes
 from pointins_ext.instances.rivals import CLUSTERINGS, off_planes, rival, tidy, with_planes
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-import evaluate_label_free as tool  # noqa: E402
 import tune_rivals  # noqa: E402
 
 VOXEL = 0.05
