@@ -9,8 +9,6 @@ import traceback
 import warnings
 from collections import Counter
 
-from torch.multiprocessing import ProcessExitedException
-
 
 class UserError(ValueError):
     """Something that a user can repair, said in one line: what was found where, what was expected, and the fix."""
@@ -59,6 +57,8 @@ def one_line_warnings():
 
 def exit_on_user_error(function, *args):
     """Call; what a user can repair ends in one line and exit code 2 (POINTINS_DEBUG=1: with its traceback)."""
+    from torch.multiprocessing import ProcessExitedException  # here: the doctor runs also where there is no torch
+
     one_line_warnings()
     try:
         function(*args)

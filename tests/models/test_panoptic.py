@@ -4,13 +4,11 @@ import pytest
 import torch
 
 from pointins_ext.evaluation import panoptic_quality
-from pointins_ext.host import MODELS, NAME
+from pointins_ext.host import NAME
 from pointins_ext.models.panoptic import PanopticSegmentor, majority, number_in_cloud
-from tests.oracles.pooling_backbone import PoolingBackbone
+from tests.fixtures.tiny_streets import THINGS, batch, shift, street
 
-MODELS.register_module("PoolingBackbone", force=True)(PoolingBackbone)
 pytestmark = pytest.mark.skipif(NAME != "embedded", reason="one host is enough")
-THINGS = (2, 3)
 
 
 def segmentor(**changes):
@@ -23,45 +21,6 @@ def segmentor(**changes):
         criteria=[dict(type="CrossEntropyLoss", ignore_index=-1)],
     )
     return PanopticSegmentor(**(config | changes)).eval()
-
-
-def street(seed, objects=6, points=30):
-    """(segment, instance, coord): stuff on the ground, and objects in a row, two metres apart."""
-    generator = torch.Generator().manual_seed(seed)
-    ground = torch.rand(80, 3, generator=generator) * torch.tensor([12.0, 4.0, 0.0])
-    parts, segment, instance = [ground], [torch.randint(0, 2, (80,), generator=generator)], [torch.zeros(80).long()]
-    for i in range(objects):
-        box = torch.rand(points, 3, generator=generator) - 0.5 + torch.tensor([2.0 * i, 2.0, 1.0])
-        parts.append(box)
-        segment.append(torch.full((points,), THINGS[i % 2]))
-        instance.append(torch.full((points,), i + 1))
-    return torch.cat(segment), torch.cat(instance), torch.cat(parts)
-
-
-def shift(coord, instance):
-    """Offsets that are right: every point of an object at its mean."""
-    shifted = coord.clone()
-    for i in instance.unique().tolist():
-        if i > 0:
-            shifted[instance == i] = coord[instance == i].mean(0)
-    return shifted
-
-
-def batch():
-    """Two streets, packed, with the features that the backbone reads."""
-    scenes = [street(0), street(1, objects=3)]
-    segment, instance, coord = (torch.cat(parts) for parts in zip(*scenes, strict=True))
-    centroid = torch.cat([shift(c, i) for s, i, c in scenes])
-    return dict(
-        coord=coord,
-        origin_coord=coord,
-        feat=torch.cat([coord, coord], dim=1),
-        offset=torch.tensor([len(s) for s, _, _ in scenes]).cumsum(0),
-        grid_size=0.2,
-        segment=segment,
-        instance=instance - 1,
-        instance_centroid=centroid,
-    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.models.test_panoptic_segmentor import batch, shift, street
 
 from pointins_ext.host import NAME
 from pointins_ext.models.segmentors import DefaultSegmentorV2, PointGroup
+from tests.fixtures.tiny_streets import batch, shift, street
 
 pytestmark = pytest.mark.skipif(NAME != "embedded", reason="one host is enough")
 BACKBONE = dict(type="PoolingBackbone", channels=(6, 8, 10))
