@@ -20,6 +20,7 @@ from pointins_ext.branch.odr import DIRECTIONS, SCOPES
 from pointins_ext.branch.pose import recover_affine, transform_vectors
 from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import OffsetField, offset_targets
+from pointins_ext.datasets.frame import point_spacing
 from pointins_ext.evaluation import (
     adjusted_rand_index,
     evaluate_label_free,
@@ -156,11 +157,10 @@ def test_odr(rng, size, shape, scale, kind, direction, scope, strength):
     radius=st.sampled_from([None, 0.12, 1e-6, 1e6]),
     min_points=st.integers(0, 12),
     max_length=st.sampled_from([None, 0.0, 1.0]),
-    cap=st.booleans(),
 )
-def test_scr(rng, size, shape, place, kind, feat, clusters, radius, min_points, max_length, cap):
+def test_scr(rng, size, shape, place, kind, feat, clusters, radius, min_points, max_length):
     coord, group = cloud(rng, size, shape, place), groups(rng, size, kind)
-    scr = SpatialClusteringRegularization(clusters, 3, radius, min_points, max_length, cap)
+    scr = SpatialClusteringRegularization(clusters, 3, radius, min_points, max_length)
     offset = cloud(rng, size, rng.choice(SHAPES), (0.3, 0.0))
     found = scr(coord, features(rng, size, feat), offset, group, border=torch.from_numpy(rng.random(size) < 0.2))
     label = found.label
@@ -308,7 +308,9 @@ def test_segment(rng, size, shape, place):
     try:
         instance, center = segment(coord, weight=PREDICTOR, min_points=2)
     except ValueError as error:
-        assert "the points spread over" in str(error) and np.ptp(coord.numpy(), axis=0).max() > 1000
+        far = "the points spread over" in str(error) and np.ptp(coord.numpy(), axis=0).max() > 1000
+        sparse = "too far to join" in str(error) and point_spacing(coord.numpy()) > 20 * 0.05
+        assert far or sparse, error
         return
     assert instance.shape == (size,) and center.shape == (instance.max() + 1, 3) and np.isfinite(center).all()
 

@@ -81,9 +81,12 @@ def test_the_wheel_holds_package_and_configs_alone(wheel):
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = ROOT / "pointins_ext"
     ours = {
-        f"pointins_ext/{path.relative_to(package)}" for kind in ("py", "js") for path in package.glob(f"**/*.{kind}")
+        f"pointins_ext/{path.relative_to(package)}"
+        for kind in ("py", "js", "json")
+        for path in package.glob(f"**/*.{kind}")
     }
-    configs = {f"pointins_ext/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.py")}
+    files = [path for kind in ("py", "json") for path in ROOT.glob(f"configs/**/*.{kind}")]
+    configs = {f"pointins_ext/{path.relative_to(ROOT)}" for path in files}
     assert held == ours | configs and len(configs) > 80
 
 

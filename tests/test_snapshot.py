@@ -46,13 +46,3 @@ def test_a_copy_that_fails_leaves_the_old_one(checkout, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError):
         snapshot.copy_code(str(folder))
     assert tree(folder) == before and os.listdir(folder.parent) == ["code"]
-
-
-def test_the_process_goes_on_in_the_copy(checkout, tmp_path, monkeypatch):
-    calls = []
-    monkeypatch.setattr(snapshot.os, "execve", lambda *call: calls.append(call))
-    monkeypatch.setenv("PYTHONPATH", "/mine")
-    snapshot.run_from_snapshot(str(tmp_path / "code"), "train.py", ["-x", "1"])
-    ((_, command, environment),) = calls
-    assert command[1:] == [str(tmp_path / "code" / "tools" / "train.py"), "-x", "1"]
-    assert environment["PYTHONPATH"] == f"{tmp_path / 'code'}{os.pathsep}/mine"
