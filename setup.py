@@ -57,7 +57,7 @@ setup(
     packages=[*find_packages(include=["pointins_ext", "pointins_ext.*"]), "pointins_ext.configs"],
     package_dir={"pointins_ext.configs": "configs"},
     package_data={
-        "pointins_ext.configs": ["**/*.py"],
+        "pointins_ext.configs": ["**/*.py", "**/*.json"],
         "pointins_ext.visualization": ["viewer.js"],
         "pointins_ext.instances": ["rivals.json"],
     },
