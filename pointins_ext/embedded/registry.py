@@ -43,7 +43,8 @@ class Registry:
         """Instantiate `cfg["type"]` (a registered name or a class) with the other keys as keyword arguments.
 
         Keys of `default_args` apply where `cfg` does not set them. KeyError for an unknown `type`, ValueError for a
-        missing or unknown key; an error raised inside the component keeps its type and gets the component's name.
+        missing or unknown key; an error raised inside the component keeps its type and gets the component's name. A
+        ValueError of a component that is not ours, such as an optimizer of torch, becomes a UserError.
         """
         if not isinstance(cfg, dict):
             raise UserError(f"{self.name}: a component is a dict with the key 'type', found {cfg!r}")
