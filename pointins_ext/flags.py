@@ -23,7 +23,7 @@ def at_least(low, kind=int):
 
 
 def positive(text):
-    """Type of a number above 0, such as metres."""
+    """Type of a number above 0, such as meters."""
     return _number(float, lambda value: value > 0, "a number above 0")(text)
 
 

@@ -28,10 +28,10 @@ MAX_VOXELS = 2**16  # along an axis, what the curves of the backbone can number
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of one scan; V voxels at the finest level, N raw points, metres of the scan."""
+    """What the network says of one scan; V voxels at the finest level, N raw points, meters of the scan."""
 
     coord: np.ndarray  # (V, 3) one raw point for each voxel
-    offset: np.ndarray  # (V, 3) towards the instance centre
+    offset: np.ndarray  # (V, 3) towards the instance center
     feat: np.ndarray  # (V, C) up-cast features, finest stage first
     stage_channels: tuple[int, ...]
     nearest: np.ndarray  # (N,) voxel of every raw point
@@ -47,7 +47,7 @@ class Prediction:
         return torch.from_numpy(self.offset[self.nearest])
 
     def instances(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> np.ndarray:
-        """(N,) instance of every raw point, -1 = none: shifted voxels joined up to `radius` metres."""
+        """(N,) instance of every raw point, -1 = none: shifted voxels joined up to `radius` meters."""
         radius, reach = radius or RADIUS_VOXELS * self.voxel, REACH_VOXELS * self.voxel
         label = cluster_offsets(self.coord, self.offset, radius, min_points, reach=reach)
         return label[self.nearest]
@@ -64,18 +64,18 @@ class Prediction:
 class Predictor:
     """Runs backbone and offset head over whole scans, prepared as in training but without augmentation.
 
-    `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, metres; `scale`: metres
-    of the scan to metres of the network; `feat_keys`: the channels the backbone was trained on; `centred`: whether it
+    `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, meters; `scale`: meters
+    of the scan to meters of the network; `feat_keys`: the channels the backbone was trained on; `centered`: whether it
     was trained on views moved to their middle (rooms) or on sweeps around their sensor.
     """
 
-    def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0, centred=True):
+    def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0, centered=True):
         self.networks = networks
         self.grid_size = grid_size
         self.feat_keys = tuple(feat_keys)
         self.up_cast_level = up_cast_level
         self.scale = scale
-        self.centred = centred
+        self.centered = centered
 
     @classmethod
     def from_config(cls, networks, cfg, scale: float | None = None) -> "Predictor":
@@ -89,11 +89,11 @@ class Predictor:
         keys = [key.removeprefix("global_") for key in collect["global_feat_keys"]]
         level = cfg.model.pretrainer.get("up_cast_level", 2)
         views = _step(transform, "a generator of views", "global_transform")
-        centred = any(t["type"] == "CenterShift" for t in views["global_transform"])
-        return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centred)
+        centered = any(t["type"] == "CenterShift" for t in views["global_transform"])
+        return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centered)
 
     def __call__(self, scene: dict) -> Prediction:
-        """Prediction for a scene with `coord` (N,3), metres, and what `feat_keys` needs; normals may be missing."""
+        """Prediction for a scene with `coord` (N,3), meters, and what `feat_keys` needs; normals may be missing."""
         raw, kept, views, inverse, offset = self._forward(scene)
         nearest = _nearest(raw, raw[kept]).squeeze(1)
         return Prediction(
@@ -118,7 +118,7 @@ class Predictor:
         check_units(coord, self.grid_size / self.scale, source)
 
     def field(self, scene: dict) -> tuple[OffsetField, torch.Tensor]:
-        """Teacher field of a whole scene, metres of the network, and the loss voxel of every raw point.
+        """Teacher field of a whole scene, meters of the network, and the loss voxel of every raw point.
 
         This is what ODR and SCR see in training, but for crops and augmentation.
         """
@@ -142,7 +142,7 @@ class Predictor:
         self._check_extent(raw)
         kept = torch.from_numpy(voxelize(raw.numpy() * self.scale, self.grid_size))
         scaled = raw[kept] * self.scale
-        coord = scaled - _center(scaled) if self.centred else scaled
+        coord = scaled - _center(scaled) if self.centered else scaled
         batch = dict(
             coord=coord,
             origin_coord=scaled,
@@ -154,7 +154,7 @@ class Predictor:
         batch = {key: value.to(device) for key, value in batch.items()}
         was_training = self.networks.training
         self.networks.eval()
-        # the backbone draws its serialisation orders: the same scan must give the same answer and leave the stream
+        # the backbone draws its serialization orders: the same scan must give the same answer and leave the stream
         # alone
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
@@ -171,7 +171,7 @@ class Predictor:
             raise UserError(
                 f"{source}the points spread over {extent:.3g} m, {extent / voxel:.3g} voxels of {voxel:.3g} m, at most "
                 f"{MAX_VOXELS} can be told apart: remove outlying points, give these scans their voxel (grid_size), or "
-                "divide coordinates in millimetres by 1000"
+                "divide coordinates in millimeters by 1000"
             )
 
     def _channel(self, key: str, scene: dict, kept: torch.Tensor, coord: torch.Tensor) -> torch.Tensor:
@@ -203,7 +203,7 @@ def load_predictor(
 ) -> Predictor:
     """Predictor from a pretraining checkpoint of either host.
 
-    `network`: "teacher" or "student"; `grid_size`: voxel of the scans, metres; coordinates are scaled so that it
+    `network`: "teacher" or "student"; `grid_size`: voxel of the scans, meters; coordinates are scaled so that it
     becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError for a missing,
     broken or foreign checkpoint.
     """
@@ -302,12 +302,12 @@ def _rows(value, kept: torch.Tensor) -> torch.Tensor:
 def segment(
     coord, color=None, normal=None, weight=None, grid_size=None, radius=None, min_points=MIN_VOXELS, **channels
 ):
-    """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centres (I, 3) in metres.
+    """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centers (I, 3) in meters.
 
-    `coord` (N,3) metres with z up, as in training, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are
+    `coord` (N,3) meters with z up, as in training, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are
     read as those of files are: see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint
     or a `Predictor`;
-    `grid_size`: voxel of this scan in metres (default: as in training); `radius`, `min_points`: clustering of shifted
+    `grid_size`: voxel of this scan in meters (default: as in training); `radius`, `min_points`: clustering of shifted
     voxels; `channels`: strength and what else the checkpoint reads. ValueError for what is unfit; a ScanWarning where
     z seems not to be up, the unit another, or nothing is found.
     """
@@ -317,7 +317,7 @@ def segment(
 
     for name, value in dict(grid_size=grid_size, radius=radius).items():
         if value is not None and not 0 < value < np.inf:
-            raise UserError(f"segment: {name} is {value}, expected metres above 0")
+            raise UserError(f"segment: {name} is {value}, expected meters above 0")
     columns = dict(coord=coord, color=color, normal=normal, **channels)
     scene = as_scene({key: _array(key, value) for key, value in columns.items() if value is not None}, "segment")
     predictor = copy.copy(weight) if isinstance(weight, Predictor) else load_predictor(weight)

@@ -65,7 +65,7 @@ class TaskTester:
 
     def build_loader(self):
         data = self.cfg.data.test
-        dataset = require_scenes(build_dataset(with_unlabelled(data) if self.save else data))
+        dataset = require_scenes(build_dataset(with_unlabeled(data) if self.save else data))
         if self.save and hasattr(dataset, "get_data_name"):
             distinct_names(dataset)
         sampler = DistributedSampler(dataset, shuffle=False) if comm.get_world_size() > 1 else None
@@ -75,17 +75,17 @@ class TaskTester:
     def test(self):
         """Score the split; returns the result of the metric, which is also logged and saved.
 
-        Without any label it is nan, and the log alone says so: the tables of a labelled split stay.
+        Without any label it is nan, and the log alone says so: the tables of a labeled split stay.
         """
         begin_log()
-        unlabelled = 0
+        unlabeled = 0
         progress = tqdm(
             total=len(self.loader), desc="testing", unit="scene", disable=None if comm.is_main_process() else True
         )
 
         def keep(name, prediction, target):
-            nonlocal unlabelled
-            unlabelled += not self.has_labels(target)
+            nonlocal unlabeled
+            unlabeled += not self.has_labels(target)
             if self.save:
                 if name is None:
                     raise UserError("save=True needs the names of the scenes: add 'name' to Collect in data.test")
@@ -94,10 +94,10 @@ class TaskTester:
 
         with progress:
             score = score_scenes(self.task, self.model, self.loader, self.read, keep)
-        unlabelled = sum(comm.all_gather(unlabelled))
-        if unlabelled:
-            self.logger.warning(f"{unlabelled} of {score.scenes} scenes have no labels: they are not scored")
-        if unlabelled == score.scenes:
+        unlabeled = sum(comm.all_gather(unlabeled))
+        if unlabeled:
+            self.logger.warning(f"{unlabeled} of {score.scenes} scenes have no labels: they are not scored")
+        if unlabeled == score.scenes:
             return {name: np.full_like(value, np.nan, dtype=float)[()] for name, value in score.result.items()}
         report(self.logger, f"Test of {self.tested}", self.task, score, self.names)
         if comm.is_main_process():
@@ -124,7 +124,7 @@ class TaskTester:
         return bool((scene["segment"] != self.cfg.data.get("ignore_index", -1)).any())
 
 
-def with_unlabelled(data):
+def with_unlabeled(data):
     """Config of a dataset whose CheckLabels, where it has one, lets scenes without any class pass."""
     steps = data.get("transform") or []
     steps = [dict(step, required=False) if step["type"] == "CheckLabels" else step for step in steps]

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted((FOLDER / "ablations").glob("*.py"))
 NAMES = [path.stem for path in CONFIGS]
 TRAINED = [pytest.param(path, marks=() if NAME == "embedded" else pytest.mark.slow) for path in CONFIGS]
-# kinds of regularisers of the teacher and of the student
+# kinds of regularizers of the teacher and of the student
 SIDES = {
     "components-none": ([], []),
     "components-offsets": ([], []),
@@ -33,8 +33,8 @@ def test_two_steps(path, tmp_path, monkeypatch):
     trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
     trainer.train()
     teacher, student = SIDES.get(path.stem, ([ODR, SCR], []))
-    assert [type(r) for r in trainer.model.teacher_regularisers] == teacher
-    assert [type(r) for r in trainer.model.student_regularisers] == student
+    assert [type(r) for r in trainer.model.teacher_regularizers] == teacher
+    assert [type(r) for r in trainer.model.student_regularizers] == student
     losses = read_scalars(cfg.save_path)["train_batch/loss"]
     assert len(losses) == 2
 

@@ -31,7 +31,7 @@ def write_data(cfg):
     """Tiny data for every dataset of a config, at the place where the config expects the real one."""
     for dataset in datasets(cfg):
         root = Path(dataset["data_root"]) if "data_root" in dataset else None
-        if dataset["type"] == "ScanDataset":  # a floor with boxes, without colours
+        if dataset["type"] == "ScanDataset":  # a floor with boxes, without colors
             for seed in range(2):
                 (root / f"scan{seed}").mkdir(parents=True)
                 np.save(root / f"scan{seed}" / "coord.npy", room(seed)[0])

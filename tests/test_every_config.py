@@ -16,7 +16,7 @@ from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted(path for path in FOLDER.rglob("*.py") if "_base_" not in path.parts)
 IDS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in CONFIGS]
-LABELLED_POINTS, LABELLED_SCENES = (20, 50, 100, 200), (1, 5, 10, 20)
+LABELED_POINTS, LABELED_SCENES = (20, 50, 100, 200), (1, 5, 10, 20)
 FULL_SIZE = [path for path in CONFIGS if "ptv3" in path.stem and "rooms" not in path.stem]
 
 
@@ -41,9 +41,9 @@ def place(tmp_path_factory):
     tasks = folder / "data" / "scannet" / "tasks"
     (tasks / "points").mkdir(parents=True)
     (tasks / "scenes").mkdir()
-    for number in LABELLED_POINTS:
+    for number in LABELED_POINTS:
         torch.save({scene: list(range(number)) for scene in scenes}, tasks / "points" / f"points{number}")
-    for number in LABELLED_SCENES:
+    for number in LABELED_SCENES:
         (tasks / "scenes" / f"{number}.txt").write_text("\n".join(scenes))
     return folder
 

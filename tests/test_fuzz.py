@@ -41,7 +41,7 @@ PRIOR = MagnitudePrior.load("indoor")
 MODEL = build_model(pointins_config(dos_config(backbone=backbone_config(in_channels=6))))
 PREDICTOR = Predictor(MODEL.teacher, 0.05, ("coord", "normal"), up_cast_level=1)
 SHAPES = ("cloud", "copies", "grid", "line", "plane", "pairs", "outlier", "one place")
-# metres: (spread of the cloud, where it is); 1e6 is a UTM coordinate
+# meters: (spread of the cloud, where it is); 1e6 is a UTM coordinate
 PLACES = ((1.0, 0.0), (1.0, 1e6), (30.0, 1e6), (1e-6, 0.0), (1e-3, 1e6), (1e4, 0.0), (1e6, 0.0))
 
 
@@ -259,7 +259,7 @@ def test_kmeans(rng, size, kind, feat, clusters, normalize):
     k=st.integers(1, 6),
     radius=st.sampled_from([None, 0.0, 0.5, 1e7]),
 )
-def test_neighbours(rng, query, support, shape, place, kinds, k, radius):
+def test_neighbors(rng, query, support, shape, place, kinds, k, radius):
     query, support = cloud(rng, query, shape, place), cloud(rng, support, shape, place)
     group = [groups(rng, len(points), kind) for points, kind in zip((query, support), kinds, strict=True)]
     index = neighbours(query, support, *group, k, radius)

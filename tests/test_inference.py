@@ -224,7 +224,7 @@ def test_scale_of_the_training_data_is_the_default(cfg, model):
 
 
 def test_the_network_sees_the_channels_that_training_saw(cfg, model, scene):
-    """Colours as NormalizeColor gives them, coordinates around the middle where CenterShift is in the views."""
+    """Colors as NormalizeColor gives them, coordinates around the middle where CenterShift is in the views."""
     seen = {}
 
     def record(module, args):
@@ -251,14 +251,14 @@ def test_of_several_data_sets_the_first_tells(cfg, model):
     train = cfg.to_dict()["data"]["train"]
     several = Config(dict(model=cfg.model, data=dict(train=dict(type="ConcatDataset", datasets=[train, dict()]))))
     found, expected = (Predictor.from_config(model.teacher, config) for config in (several, cfg))
-    assert (found.grid_size, found.feat_keys, found.centred) == (expected.grid_size, expected.feat_keys, True)
+    assert (found.grid_size, found.feat_keys, found.centered) == (expected.grid_size, expected.feat_keys, True)
 
 
-def test_missing_colours_are_grey_and_missing_normals_are_estimated(predictor, scene):
-    grey = scene | dict(color=np.full_like(scene["color"], 127.5))
+def test_missing_colors_are_gray_and_missing_normals_are_estimated(predictor, scene):
+    gray = scene | dict(color=np.full_like(scene["color"], 127.5))
     without = {key: value for key, value in scene.items() if key != "color"}
-    np.testing.assert_allclose(predictor(without).offset, predictor(grey).offset, atol=1e-6)
-    assert not np.allclose(predictor(scene).offset, predictor(grey).offset)
+    np.testing.assert_allclose(predictor(without).offset, predictor(gray).offset, atol=1e-6)
+    assert not np.allclose(predictor(scene).offset, predictor(gray).offset)
     estimated = predictor({key: value for key, value in scene.items() if key != "normal"})
     assert np.isfinite(estimated.offset).all() and estimated.offset.shape == predictor(scene).offset.shape
 
@@ -275,7 +275,7 @@ def test_a_missing_channel_is_named(scene):
 # -- one call -------------------------------------------------------------------------------------------------------
 
 
-def test_segment_gives_ids_and_centres(checkpoint, scene):
+def test_segment_gives_ids_and_centers(checkpoint, scene):
     args = dict(color=scene["color"], normal=scene["normal"], weight=checkpoint, min_points=20)
     label, center = pointins_ext.segment(scene["coord"], **args)
     assert label.shape == (len(scene["coord"]),) and center.shape == (label.max() + 1, 3)
@@ -349,9 +349,9 @@ def test_the_smallest_scans(predictor, name, min_points):
 
 
 def test_another_unit_or_axis_is_said(predictor, scene):
-    with pytest.raises(ValueError, match="segment: its points lie .* in millimetres.*--grid-size, grid_size="):
+    with pytest.raises(ValueError, match="segment: its points lie .* in millimeters.*--grid-size, grid_size="):
         pointins_ext.segment(scene["coord"] * 100, weight=predictor)
-    with pytest.raises(ValueError, match="segment: the points spread over .* divide coordinates in millimetres by"):
+    with pytest.raises(ValueError, match="segment: the points spread over .* divide coordinates in millimeters by"):
         pointins_ext.segment(scene["coord"] * 2000, weight=predictor)
     with pytest.warns(ScanWarning, match=r"segment: -z, upside down, looks like the up axis.*coord \* \[1, -1, -1\]"):
         pointins_ext.segment(scene["coord"] * [1, -1, -1], weight=predictor, min_points=10)

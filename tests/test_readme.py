@@ -125,7 +125,7 @@ def test_there_are_three_examples_of_some_twenty_lines():
     assert all(10 < len([line for line in code.splitlines() if line.strip()]) < 32 for code in EXAMPLES)
 
 
-def test_the_regulariser_shortens_the_targets(examples):
+def test_the_regularizer_shortens_the_targets(examples):
     model = build(pointins_config())
     hook = HOOKS.build(dict(type="ShortenHook", limit=0.004))
     hook.trainer = SimpleNamespace(model=model)

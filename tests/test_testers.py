@@ -61,7 +61,7 @@ def test_fragments_vote_for_the_class_of_a_point(raw, tmp_path):
 
 @pytest.mark.parametrize("raw", [True, False])
 def test_the_hosts_own_fragments_give_every_point_back(raw, tmp_path):
-    """A class for each voxel, which the colour tells: only a wrong place of a point in its scene costs score."""
+    """A class for each voxel, which the color tells: only a wrong place of a point in its scene costs score."""
     rng = np.random.default_rng(0)
     coord = rng.uniform(0, 1, (3000, 3)).astype(np.float32)
     coord[0] = 0

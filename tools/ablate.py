@@ -187,9 +187,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", required=True, choices=sorted(SUITES))
     parser.add_argument("--data", required=True, choices=sorted(SETTINGS))
-    parser.add_argument("--data-root", help="folder with train and val of labelled scans (--data mosd)")
+    parser.add_argument("--data-root", help="folder with train and val of labeled scans (--data mosd)")
     parser.add_argument(
-        "--grid-size", type=positive, default=0.008, help="voxel of these scans, metres (default %(default)g)"
+        "--grid-size", type=positive, default=0.008, help="voxel of these scans, meters (default %(default)g)"
     )
     parser.add_argument(
         "--seeds", type=at_least(1), default=3, help="runs of every arm: seeds 0, 1, ... (default %(default)s)"

@@ -208,7 +208,7 @@ def of_steps(rows: list[dict], steps: int) -> list[dict]:
 
 
 def monitor_figure(rows: list[dict], arms: dict[str, str], path: Path) -> None:
-    """OffsetMonitor over the steps, an arm a colour, a run a line."""
+    """OffsetMonitor over the steps, an arm a color, a run a line."""
     from matplotlib.figure import Figure
 
     names = [name for name in CURVES if any(name in row.get("curves", {}) for row in rows)]

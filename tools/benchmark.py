@@ -61,16 +61,16 @@ def arguments():
     return args
 
 
-def synchronise(device) -> None:
+def synchronize(device) -> None:
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def seconds(call, device) -> float:
-    synchronise(device)
+    synchronize(device)
     begin = time.perf_counter()
     call()
-    synchronise(device)
+    synchronize(device)
     return time.perf_counter() - begin
 
 
@@ -91,7 +91,7 @@ def peak_memory(call, device) -> int | None:
         return None
 
 
-def synchronisations(call, device) -> int | None:
+def synchronizations(call, device) -> int | None:
     """How often the host waits for the GPU during a call; None on CPU."""
     if device != "cuda":
         return None
@@ -120,7 +120,7 @@ def measure(case, device: str, quick: bool, repeats: int) -> dict:
     for call in (pair.a, pair.b):  # first calls are slow
         call()
     memory = [peak_memory(call, device) for call in (pair.a, pair.b)]
-    waits = [synchronisations(call, device) for call in (pair.a, pair.b)]
+    waits = [synchronizations(call, device) for call in (pair.a, pair.b)]
     times = [[seconds(call, device) for call in (pair.a, pair.b)] for _ in range(repeats)]
     ratios = [a / b * pair.scale for a, b in times]
     low, middle, high = statistics.quantiles(ratios, n=4)
@@ -131,7 +131,7 @@ def measure(case, device: str, quick: bool, repeats: int) -> dict:
         target=case.target[device],
         seconds=[a, b],
         memory=memory,
-        synchronisations=waits,
+        synchronizations=waits,
         points=pair.points,
         threads=threads,
         repeats=repeats,
@@ -208,7 +208,7 @@ def main():
     rows = run(args, args.only or list(CASES), repeats)
     if slower := list(
         regressions(rows, on_record, args.tolerance)
-    ):  # a neighbour's burst lasts a few turns, a regression stays
+    ):  # a neighbor's burst lasts a few turns, a regression stays
         rows |= run(args, slower, 4 * repeats)
     print(table(rows))
     for name, row in rows.items():

@@ -1,4 +1,4 @@
-"""The cases of benchmark.py: what is measured, A, and what it is held against, B, on voxelised rooms and sweeps."""
+"""The cases of benchmark.py: what is measured, A, and what it is held against, B, on voxelized rooms and sweeps."""
 
 import importlib
 import importlib.util
@@ -76,7 +76,7 @@ class Case:
 
 @cache
 def rooms(number: int, grid: float) -> tuple[np.ndarray, ...]:
-    """Voxels of so many rooms: coord (N,3) metres, feat (N,9), centre (N,3) of the instance, room (N,)."""
+    """Voxels of so many rooms: coord (N,3) meters, feat (N,9), center (N,3) of the instance, room (N,)."""
     dataset = SyntheticRoomsDataset(split="train", num_scenes=number, transform=[])
     parts = []
     for i in range(number):
@@ -185,7 +185,7 @@ def components(device, quick):
 
 
 def ball_query_components(coord, group, radius=0.06, most=300):
-    """PointGroup's clustering from its definition: up to `most` neighbours in a ball, then breadth first."""
+    """PointGroup's clustering from its definition: up to `most` neighbors in a ball, then breadth first."""
     label, number = np.full(len(coord), -1), 0
     for view in np.unique(group):
         rows = np.flatnonzero(group == view)
@@ -244,7 +244,7 @@ def submconv(device, quick):
     def b():
         theirs(spconv.SparseConvTensor(feat, index, shape, int(group.max()) + 1))
 
-    note = "with the table of neighbours, forward alone: spconv's CPU build fails in backward"
+    note = "with the table of neighbors, forward alone: spconv's CPU build fails in backward"
     return Pair(a, b, points=len(coord), note=note)
 
 

@@ -63,7 +63,7 @@ REASONS = {
     ("*", "num_worker"): "a matter of the machine, not of the result",
     ("*", "enable_wandb wandb_*"): "TensorBoard alone: W&B wants an account",
     ("pretrain-*", "*.ElasticDistortion"): "offsets can be turned back through affine maps alone",
-    ("pretrain-*", "*.Collect.keys"): "colours are in the features already, and nothing else reads them",
+    ("pretrain-*", "*.Collect.keys"): "colors are in the features already, and nothing else reads them",
     ("pretrain-*", "hooks.ODRHook hooks.SCRHook hooks.OffsetMonitor"): "the offset branch",
     ("pretrain-*", "hooks.CheckpointSaver.save_freq"): "the last checkpoint alone; twenty of them fill a disk",
     ("pretrain-*", "test"): "a pretraining has nothing to test",

@@ -24,8 +24,8 @@ def load(config, num_scenes, folder, device="cpu"):
     branch = build_model(dict(cfg.model, offset_warmup_steps=0)).train()
     plain = build_model(cfg.model.pretrainer).train()
     scr = HOOKS.build(next(hook for hook in cfg.hooks if hook["type"] == "SCRHook")).scr
-    branch.add_regulariser(OffsetDistributionRegularization("indoor"))
-    branch.add_regulariser(scr)
+    branch.add_regularizer(OffsetDistributionRegularization("indoor"))
+    branch.add_regularizer(scr)
     path = Path(folder) / "batch.pth"
     if not path.is_file():
         dataset = build_dataset(dict(cfg.data.train, num_scenes=num_scenes))

@@ -1,4 +1,4 @@
-"""Choose the parameters of the rivals of label-free instances on labelled training scenes, never on those scored later.
+"""Choose the parameters of the rivals of label-free instances on labeled training scenes, never on those scored later.
 
     python tools/tune_rivals.py --weight exp/quickstart/model/model_last.pth --data rooms --seed 100
     python tools/tune_rivals.py --weight ... --data FOLDER --grid-size 0.008 --name mosd

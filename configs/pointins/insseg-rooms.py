@@ -2,7 +2,7 @@
 
     pointins train -c pointins/insseg-rooms -n rooms_full -w exp/pointins/NAME/model/model_last.pth
 
-`num_rooms` are labelled; rooms of the split "val" are scored.
+`num_rooms` are labeled; rooms of the split "val" are scored.
 """
 
 _base_ = ["_base_/insseg_small.py", "_base_/downstream_small.py", "_base_/pipelines_small.py", "_base_/labels_rooms.py"]

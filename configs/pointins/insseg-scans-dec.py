@@ -1,4 +1,4 @@
-"""Instances of one's own labelled scans, decoder probing."""
+"""Instances of one's own labeled scans, decoder probing."""
 
 _base_ = ["insseg-scans.py"]
 

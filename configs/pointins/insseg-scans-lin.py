@@ -1,4 +1,4 @@
-"""Instances of one's own labelled scans, linear probing."""
+"""Instances of one's own labeled scans, linear probing."""
 
 _base_ = ["insseg-scans.py"]
 

@@ -1,9 +1,9 @@
-"""Instances of one's own labelled scans, whatever their class, full fine-tuning at laptop size.
+"""Instances of one's own labeled scans, whatever their class, full fine-tuning at laptop size.
 
     pointins train -c pointins/insseg-scans -n NAME -w WEIGHT -- data_root=FOLDER grid_size=0.005
 
 FOLDER holds `train` and `val`: scene folders with coord.npy, color.npy and instance.npy, -1 where there is no object.
-`grid_size` is the voxel of the scans in metres; they are scaled so that it becomes 4 cm, as in pretrain-dos-scans.py.
+`grid_size` is the voxel of the scans in meters; they are scaled so that it becomes 4 cm, as in pretrain-dos-scans.py.
 """
 
 _base_ = ["_base_/insseg_small.py", "_base_/downstream_small.py", "_base_/pipelines_small.py"]

@@ -2,7 +2,7 @@
 
     pointins train -c pointins/panseg-drives -n drives_full -w exp/pointins/NAME/model/model_last.pth
 
-`num_drives` are labelled; streets of the split "val" are scored.
+`num_drives` are labeled; streets of the split "val" are scored.
 """
 
 _base_ = ["_base_/segmentor_small.py", "_base_/downstream_small.py"]
@@ -15,7 +15,7 @@ grid = dict(type="GridSample", grid_size=0.1, hash_type="fnv", mode="train", ret
 parser = dict(type="InstanceParser", segment_ignore_index=(-1, 0, 1, 2, 3, 4, 5), instance_ignore_index=-1)
 keys = ("coord", "grid_coord", "segment", "instance", "instance_centroid", "bbox", "name")
 feat_keys = ("coord", "strength")
-# no centre shift: the sensor is the origin
+# no center shift: the sensor is the origin
 train_transform = [
     dict(type="RandomRotate", angle=[-1, 1], axis="z", center=[0, 0, 0], p=0.8),
     dict(type="RandomScale", scale=[0.9, 1.1]),
@@ -44,7 +44,7 @@ model = dict(
     backbone=dict(in_channels=4),
     num_classes=10,
     things=things,
-    radius=(0.8, 0.8, 0.4, 0.4),  # metres, at voxels of 10 cm: people stand closer than cars
+    radius=(0.8, 0.8, 0.4, 0.4),  # meters, at voxels of 10 cm: people stand closer than cars
     min_points=5,
     criteria={{_base_.criteria}},
 )

@@ -11,7 +11,7 @@ model = dict(
     backbone=dict(in_channels=4),
     num_classes={{_base_.num_classes}},
     things={{_base_.things}},
-    # metres, for each of things, at voxels of 5 cm: two-wheelers, people and cones stand closer than vehicles
+    # meters, for each of things, at voxels of 5 cm: two-wheelers, people and cones stand closer than vehicles
     radius=(0.8, 0.4, 0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.8, 0.8),
     min_points=5,
 )

@@ -6,7 +6,7 @@ things = (2, 3, 4, 5, 6, 7)
 model = dict(
     num_classes={{_base_.num_classes}},
     things=things,
-    radius=0.04,  # metres, two voxels
+    radius=0.04,  # meters, two voxels
     min_points=50,
 )
 data = dict(

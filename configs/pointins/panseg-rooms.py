@@ -2,7 +2,7 @@
 
     pointins train -c pointins/panseg-rooms -n rooms_full -w exp/pointins/NAME/model/model_last.pth
 
-`num_rooms` are labelled; rooms of the split "val" are scored.
+`num_rooms` are labeled; rooms of the split "val" are scored.
 """
 
 _base_ = [
@@ -17,7 +17,7 @@ model = dict(
     type="PanSeg-v1m1",
     num_classes={{_base_.num_classes}},
     things=things,
-    radius=0.08,  # metres, two voxels of 4 cm
+    radius=0.08,  # meters, two voxels of 4 cm
     min_points=20,
     criteria={{_base_.criteria}},
 )

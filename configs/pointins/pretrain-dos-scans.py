@@ -2,7 +2,7 @@
 
     pointins train -c pointins/pretrain-dos-scans -n NAME -- data_root=FOLDER grid_size=0.005
 
-`grid_size` is the voxel of the scans in metres. Scans are scaled so that it becomes the 4 cm of the other small
+`grid_size` is the voxel of the scans in meters. Scans are scaled so that it becomes the 4 cm of the other small
 configs: a table top gets the size of a room, and every other size keeps its meaning.
 """
 

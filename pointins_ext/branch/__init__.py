@@ -7,7 +7,7 @@ from pointins_ext.branch.odr import OffsetDistributionRegularization
 from pointins_ext.branch.pose import Affine, recover_affine, transform_vectors
 from pointins_ext.branch.prior import MagnitudePrior
 from pointins_ext.branch.scr import PseudoInstances, SpatialClusteringRegularization
-from pointins_ext.branch.targets import OffsetField, Regulariser, match, offset_targets
+from pointins_ext.branch.targets import OffsetField, Regularizer, match, offset_targets
 
 __all__ = [
     "Affine",
@@ -16,7 +16,7 @@ __all__ = [
     "OffsetField",
     "OffsetHead",
     "PseudoInstances",
-    "Regulariser",
+    "Regularizer",
     "SpatialClusteringRegularization",
     "StageFeatures",
     "match",

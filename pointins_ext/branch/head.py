@@ -1,4 +1,4 @@
-"""The offset head: from features to the vector that leads to the centre of the object."""
+"""The offset head: from features to the vector that leads to the center of the object."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from pointins_ext.branch.features import StageFeatures
 
 
 class OffsetHead(nn.Module):
-    """Two-layer MLP from up-cast features of N points to their instance offsets (N,3), metres, frame of the view.
+    """Two-layer MLP from up-cast features of N points to their instance offsets (N,3), meters, frame of the view.
 
     No BatchNorm and no dropout: teachers are averaged by parameter, not by buffer, and run in train mode. The last
     layer starts near zero, so that untrained offsets leave every point where it is.
@@ -24,7 +24,7 @@ class OffsetHead(nn.Module):
         nn.init.zeros_(last.bias)
 
     def forward(self, features: StageFeatures) -> torch.Tensor:
-        # fp32 outside autocast: a millimetre is lost in half precision at ten metres
+        # fp32 outside autocast: a millimeter is lost in half precision at ten meters
         with torch.autocast(features.finest.device.type, enabled=False):
             return self.mlp[1:](self._first_layer(features))
 

@@ -4,7 +4,7 @@ import torch
 
 from pointins_ext.ops import segment_count
 
-# Shorter vectors, in metres, have no direction worth learning; the bound also keeps the gradient of the cosine finite.
+# Shorter vectors, in meters, have no direction worth learning; the bound also keeps the gradient of the cosine finite.
 MIN_LENGTH = 1e-4
 
 
@@ -16,7 +16,7 @@ def offset_loss(
 ) -> torch.Tensor:
     """L_off = mean_i ( ||o_i - O*_i||_1 + 1 - cos(o_i, O*_i) ) over valid points; exactly zero where none is valid.
 
-    `prediction`, `target`: (N,3) metres, scene frame; `valid`: (N,) bool. With `group` (N,), every group that has valid
+    `prediction`, `target`: (N,3) meters, scene frame; `valid`: (N,) bool. With `group` (N,), every group that has valid
     points weighs the same, as hosts average clouds, so that several processes give the gradient of one.
     """
     valid = torch.ones(len(prediction), dtype=torch.bool, device=prediction.device) if valid is None else valid

@@ -1,4 +1,4 @@
-"""Offset distribution regularisation (ODR): the global, rank-preserving correction of teacher offsets."""
+"""Offset distribution regularization (ODR): the global, rank-preserving correction of teacher offsets."""
 
 import math
 
@@ -11,7 +11,7 @@ from pointins_ext.ops import segment_count, segment_rank
 
 DIRECTIONS = ("cartesian", "spherical", "keep")
 SCOPES = ("view", "batch", "global")
-# (low, high) of what is ranked over all processes: log metres, components of a unit vector, angles
+# (low, high) of what is ranked over all processes: log meters, components of a unit vector, angles
 LOG_LENGTH, COMPONENT, ANGLE = (math.log(1e-6), math.log(1e3)), (-1.0, 1.0), (-math.pi, math.pi)
 # steps of a sequence that fills a cube evenly: powers of the root of x^4 = x + 1
 EVEN_STEPS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
@@ -42,12 +42,12 @@ class OffsetDistributionRegularization:
 
     @torch.no_grad()
     def __call__(self, offset: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
-        """Corrected offsets (N,3), metres, scene frame, for `offset` (N,3) and `group` (N,)."""
+        """Corrected offsets (N,3), meters, scene frame, for `offset` (N,3) and `group` (N,)."""
         if self.strength == 0 or (len(offset) == 0 and self.scope != "global"):
             return offset
         group = group if self.scope == "view" else torch.zeros_like(group)
         length = offset.norm(dim=1)
-        direction = self._regularised_direction(_unit(offset, length), group)
+        direction = self._regularized_direction(_unit(offset, length), group)
         if self.scope == "global":
             length = length.clamp_min(1e-12).log()  # the same ranks, and bins of equal width suit logarithms
         magnitude = self.prior.quantile(self._pit(length, group, LOG_LENGTH))
@@ -64,7 +64,7 @@ class OffsetDistributionRegularization:
         count = segment_count(group, int(group.max()) + 1)
         return (segment_rank(value, group, len(count)) - 0.5) / count[group]
 
-    def _regularised_direction(self, unit: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    def _regularized_direction(self, unit: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
         if self.direction == "keep":
             return unit
         if self.direction == "cartesian":
@@ -78,7 +78,7 @@ class OffsetDistributionRegularization:
 
 
 def _unit(vector: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-    """Unit directions; a zero vector gets one of its own, so that no axis is favoured and nothing is NaN."""
+    """Unit directions; a zero vector gets one of its own, so that no axis is favored and nothing is NaN."""
     unit = vector / length[:, None]
     zero = (length == 0).nonzero()
     spread = torch.frac((zero + 1) * zero.new_tensor(EVEN_STEPS, dtype=torch.double)) - 0.5

@@ -6,13 +6,13 @@ import torch
 
 from pointins_ext.ops import segment_count, segment_mean, segment_sum
 
-# Ridge towards the nearest rotation: directions in which a view spreads by less metres, or by a smaller share of its
+# Ridge towards the nearest rotation: directions in which a view spreads by less meters, or by a smaller share of its
 # whole spread (where its square would be lost beside it), turn with the others.
 RIDGE, RIDGE_SHARE = 1e-3, 1e-6
 
 
 class Affine(NamedTuple):
-    """Per group: `origin = coord @ matrix[g].T + shift[g]`, and the rms misfit in metres."""
+    """Per group: `origin = coord @ matrix[g].T + shift[g]`, and the rms misfit in meters."""
 
     matrix: torch.Tensor  # (G, 3, 3)
     shift: torch.Tensor  # (G, 3)

@@ -12,7 +12,7 @@ from pointins_ext.files import write_text
 
 NUM_QUANTILES = 1025
 
-# (median, sigma of the log, clip) in metres of a truncated log-normal: the order of magnitude of furniture and of
+# (median, sigma of the log, clip) in meters of a truncated log-normal: the order of magnitude of furniture and of
 # traffic participants. The paper loses less than one point with a prior of the wrong domain.
 BUILT_IN = {"indoor": (0.45, 0.6, 2.5), "outdoor": (1.2, 0.75, 6.0)}
 
@@ -20,14 +20,14 @@ BUILT_IN = {"indoor": (0.45, 0.6, 2.5), "outdoor": (1.2, 0.75, 6.0)}
 class MagnitudePrior:
     """Distribution of offset lengths as a monotone quantile table at equidistant levels 0..1.
 
-    `quantiles`: (Q,) metres, not decreasing, Q >= 2. Raises ValueError for a table that is not a distribution.
+    `quantiles`: (Q,) meters, not decreasing, Q >= 2. Raises ValueError for a table that is not a distribution.
     """
 
     def __init__(self, quantiles: torch.Tensor, source: str = "quantile table"):
         quantiles = torch.as_tensor(quantiles, dtype=torch.float32).flatten()
         problem = _table_problem(quantiles)
         if problem:
-            raise UserError(f"{source}: {problem}; expected lengths in metres, >= 0, in increasing order")
+            raise UserError(f"{source}: {problem}; expected lengths in meters, >= 0, in increasing order")
         self.quantiles = quantiles
         self.source = source
 
@@ -51,7 +51,7 @@ class MagnitudePrior:
 
     @classmethod
     def fit(cls, magnitude: torch.Tensor, source: str = "fitted prior") -> "MagnitudePrior":
-        """Quantile table of observed lengths (N,), metres. Raises ValueError where they are no distribution."""
+        """Quantile table of observed lengths (N,), meters. Raises ValueError where they are no distribution."""
         magnitude = torch.as_tensor(magnitude, dtype=torch.float64).flatten()
         if len(magnitude) < 2 or not torch.isfinite(magnitude).all():
             raise UserError(f"{source}: {len(magnitude)} lengths, not all finite or too few; expected at least 2")
@@ -68,12 +68,12 @@ class MagnitudePrior:
         return cls((median * torch.exp(sigma * torch.special.ndtri(level))).float(), f"built-in '{name}'")
 
     def quantile(self, level: torch.Tensor) -> torch.Tensor:
-        """F^-1: lengths in metres at `level` in 0..1, any shape, linear between table entries."""
+        """F^-1: lengths in meters at `level` in 0..1, any shape, linear between table entries."""
         table = self.quantiles.to(level.device)
         return _interpolate(table, level.clamp(0, 1) * (len(table) - 1))
 
     def cdf(self, magnitude: torch.Tensor) -> torch.Tensor:
-        """F: share of offsets not longer than `magnitude` (metres, any shape)."""
+        """F: share of offsets not longer than `magnitude` (meters, any shape)."""
         table = self.quantiles.to(magnitude.device)
         right = torch.searchsorted(table, magnitude.contiguous(), right=True).clamp(1, len(table) - 1)
         low, high = table[right - 1], table[right]
@@ -82,7 +82,7 @@ class MagnitudePrior:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table as JSON, atomically."""
-        content = {"unit": "metre", "source": self.source, "quantiles": [round(q, 6) for q in self.quantiles.tolist()]}
+        content = {"unit": "meter", "source": self.source, "quantiles": [round(q, 6) for q in self.quantiles.tolist()]}
         write_text(path, json.dumps(content))
 
 

@@ -1,4 +1,4 @@
-"""Spatial clustering regularisation (SCR): pseudo-instances give every point one common centre to point at."""
+"""Spatial clustering regularization (SCR): pseudo-instances give every point one common center to point at."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from pointins_ext.errors import UserError
-from pointins_ext.ops import kmeans, neighbour_components, neighbours, segment_count, segment_max, segment_mean
+from pointins_ext.ops import kmeans, neighbor_components, neighbours, segment_count, segment_max, segment_mean
 
 FEATURES = ("loss_stage", "balanced", "concat")
 
@@ -16,18 +16,18 @@ class PseudoInstances:
     """Pseudo-instances of all groups of a batch."""
 
     label: torch.Tensor  # (N,) long, unique over groups
-    center: torch.Tensor  # (N, 3) centroid of the point's instance, real coordinates, metres
+    center: torch.Tensor  # (N, 3) centroid of the point's instance, real coordinates, meters
     valid: torch.Tensor  # (N,) bool: large enough, not too far, not cut
     segment: torch.Tensor  # (N,) long, semantic cluster within the group
     cut: torch.Tensor  # (N,) bool: the instance touches the border of its crop
 
 
 class SpatialClusteringRegularization:
-    """K-means segments, split into connected components of predicted centres (paper, SCR).
+    """K-means segments, split into connected components of predicted centers (paper, SCR).
 
-    `num_clusters` K per group; `num_neighbours` and `radius` (metres) bound the graph on the shifted points,
+    `num_clusters` K per group; `num_neighbours` and `radius` (meters) bound the graph on the shifted points,
     `radius=None` is the paper's uncut graph; components of fewer than `min_points` and targets longer than `max_length`
-    metres (None: no cap) are invalid: what reaches further than objects do is floor or wall, and its centre depends on
+    meters (None: no cap) are invalid: what reaches further than objects do is floor or wall, and its center depends on
     the crop. `feature` picks the slice of the teacher's up-cast features that `refine` clusters: "loss_stage" = the
     stage at the loss resolution, "balanced" = all stages with equal weight, "concat" = as they are (the paper's). For
     ablations only: "balanced", and `exclude_cut`, with which components that touch the crop border are invalid, because
@@ -52,7 +52,7 @@ class SpatialClusteringRegularization:
                 f"SCR num_clusters is {num_clusters} and num_neighbours {num_neighbours}; expected at least 1 each"
             )
         if radius is not None and radius <= 0:
-            raise UserError(f"SCR radius is {radius}; expected metres > 0, or None for no bound")
+            raise UserError(f"SCR radius is {radius}; expected meters > 0, or None for no bound")
         self.num_clusters = num_clusters
         self.num_neighbours = num_neighbours
         self.radius = radius
@@ -99,8 +99,8 @@ class SpatialClusteringRegularization:
         )
 
     def _components(self, center: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
-        # one neighbour more: every point finds itself first
-        return neighbour_components(neighbours(center, center, group, group, self.num_neighbours + 1, self.radius))
+        # one neighbor more: every point finds itself first
+        return neighbor_components(neighbours(center, center, group, group, self.num_neighbours + 1, self.radius))
 
     def _slice(self, field) -> torch.Tensor:
         if self.feature == "loss_stage":

@@ -1,4 +1,4 @@
-"""From teacher offsets to target centres: every installed regulariser in turn (ODR, then SCR)."""
+"""From teacher offsets to target centers: every installed regularizer in turn (ODR, then SCR)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from pointins_ext.ops import neighbours
 
 @dataclass(frozen=True)
 class OffsetField:
-    """The teacher's view of a batch at the loss resolution: N voxels of all views, scene frame, metres."""
+    """The teacher's view of a batch at the loss resolution: N voxels of all views, scene frame, meters."""
 
     coord: torch.Tensor  # (N, 3) scene coordinates
     features: StageFeatures
@@ -42,17 +42,17 @@ class OffsetField:
         return border
 
 
-class Regulariser(Protocol):
+class Regularizer(Protocol):
     """What ODR and SCR share: one field in, the refined field out."""
 
     def refine(self, field: OffsetField) -> OffsetField: ...
 
 
 @torch.no_grad()
-def offset_targets(field: OffsetField, regularisers: Sequence[Regulariser]) -> OffsetField:
-    """The field after all `regularisers` in order; without any, the teacher's own offsets are the target."""
-    for regulariser in regularisers:
-        field = regulariser.refine(field)
+def offset_targets(field: OffsetField, regularizers: Sequence[Regularizer]) -> OffsetField:
+    """The field after all `regularizers` in order; without any, the teacher's own offsets are the target."""
+    for regularizer in regularizers:
+        field = regularizer.refine(field)
     finite = torch.isfinite(field.offset).all(dim=1)
     return field.replace(offset=field.offset.nan_to_num(0, 0, 0), valid=field.valid & finite)
 
@@ -60,7 +60,7 @@ def offset_targets(field: OffsetField, regularisers: Sequence[Regulariser]) -> O
 def match(
     query: torch.Tensor, query_group: torch.Tensor, support: torch.Tensor, support_group: torch.Tensor, radius: float
 ) -> torch.Tensor:
-    """Index of the nearest support point of the same group within `radius` metres, -1 = none.
+    """Index of the nearest support point of the same group within `radius` meters, -1 = none.
 
     query (M,3), support (N,3); query_group (M,), or (V,M) to match every query in V groups -> long, its shape.
     """

@@ -9,7 +9,7 @@ VERBS = {
     "train": "train a config: pretraining, or fine-tuning on labels",
     "test": "run the tester of an experiment",
     "evaluate": "score a checkpoint's label-free instances beside geometric baselines",
-    "study": "what the regularisers make of a checkpoint's offsets, against known centres",
+    "study": "what the regularizers make of a checkpoint's offsets, against known centers",
     "export": "the backbone of a checkpoint for Pointcept, sonata or torch-pointcloud",
     "prior": "fit the length prior of ODR to scans, without labels or from them",
     "submit": "pack the predictions of a test for the server of a benchmark",

@@ -32,8 +32,8 @@ COMPILED = {
     "spconv": "convolutions of PTv3 and SpUNet",
     "flash_attn": "attention of PTv3 on a GPU, else PyTorch's own, which takes more memory",
     "torch_scatter": "poolings",
-    "torch_cluster": "neighbours",
-    "pointops": "neighbours in evaluators",
+    "torch_cluster": "neighbors",
+    "pointops": "neighbors in evaluators",
     "pointgroup_ops": "clusters of PointGroup",
 }
 DATA_ROOT = "data"

@@ -49,14 +49,14 @@ def rival_parameters(data: str, names=METHODS) -> dict:
         notice(
             "the rivals' parameters",
             f"{', '.join(missing)} on {data}: no parameters are stored, those of {OTHER_DATA} are used "
-            f"({RIVALS.name} has {', '.join(stored)}; tools/tune_rivals.py chooses them on labelled training scans)",
+            f"({RIVALS.name} has {', '.join(stored)}; tools/tune_rivals.py chooses them on labeled training scans)",
         )
     source = {name: OTHER_DATA if name in missing else data for name in names}
     return {name: stored[source[name]][name] | dict(data=source[name]) for name in names}
 
 
 def methods(voxel: float, parameters: dict) -> dict:
-    """Name -> functions of a scene's voxels: for raw scenes, and for what is not on a plane. `voxel`: edge, metres."""
+    """Name -> functions of a scene's voxels: for raw scenes, and for what is not on a plane. `voxel`: edge, meters."""
     offsets = dict(radius=RADIUS_VOXELS * voxel, min_points=MIN_VOXELS, reach=REACH_VOXELS * voxel)
     rules = {"pointins": (lambda v: cluster_offsets(v["coord"], v["offset"], **offsets),) * 2}
     for name, chosen in parameters.items():

@@ -2,7 +2,7 @@
 
     pointins prior --data FOLDER --output prior.json [--method components|hdbscan|labels]
 
-Train with it: `pointins train ... -- hooks.ODRHook.prior=prior.json`. Lengths are metres of the network: `--scale` is
+Train with it: `pointins train ... -- hooks.ODRHook.prior=prior.json`. Lengths are meters of the network: `--scale` is
 the scans' scale in training.
 """
 
@@ -26,10 +26,10 @@ def arguments(argv):
     )
     parser.add_argument("--num-scenes", type=at_least(1), default=60, help="how many scans or rooms to use")
     parser.add_argument("--method", default="components", choices=("components", "hdbscan", "labels"))
-    parser.add_argument("--scale", type=positive, default=1.0, help="metres of the scans to metres of the network")
-    parser.add_argument("--grid-size", type=positive, default=0.04, help="voxel, metres of the network")
+    parser.add_argument("--scale", type=positive, default=1.0, help="meters of the scans to meters of the network")
+    parser.add_argument("--grid-size", type=positive, default=0.04, help="voxel, meters of the network")
     parser.add_argument(
-        "--radius", type=positive, default=0.08, help="edge length of the components, metres of the network"
+        "--radius", type=positive, default=0.08, help="edge length of the components, meters of the network"
     )
     parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     return parser.parse_args(argv)
@@ -47,7 +47,7 @@ def main(argv):
     scenes = (dataset.get_data(i) for i in tqdm(range(count), desc="fitting", unit="scan", disable=None))
     source = f"{args.method} of {count} scans in {args.data}"
     if args.method == "labels":
-        prior = MagnitudePrior.fit(torch.cat([labelled_lengths(scene) for scene in scenes]), source)
+        prior = MagnitudePrior.fit(torch.cat([labeled_lengths(scene) for scene in scenes]), source)
     else:
         coords = (torch.from_numpy(s["coord"][voxelize(s["coord"], args.grid_size)]) for s in scenes)
         prior = fit_label_free(coords, source, method=args.method, radius=args.radius)
@@ -56,7 +56,7 @@ def main(argv):
     print(f"{args.output}: {quantiles}")
 
 
-def labelled_lengths(scene) -> torch.Tensor:
+def labeled_lengths(scene) -> torch.Tensor:
     if scene["instance"].max() < 0:
         raise UserError(f"{scene['name']}: no instance labels; use --method components")
     return magnitudes_from_instances(torch.from_numpy(scene["coord"]), torch.from_numpy(scene["instance"]))

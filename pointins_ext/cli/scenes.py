@@ -1,4 +1,4 @@
-"""Labelled scenes of `pointins evaluate` and `pointins study`: synthetic ones, or those of a folder."""
+"""Labeled scenes of `pointins evaluate` and `pointins study`: synthetic ones, or those of a folder."""
 
 from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.frame import check_units
@@ -12,17 +12,17 @@ SYNTHETIC = dict(rooms=SyntheticRoomsDataset, drives=SyntheticDrivesDataset)
 
 def add_scene_arguments(parser, split: str, num_scenes: int) -> None:
     """--data, --split, --num-scenes, --seed and --grid-size, as `load_scenes` reads them."""
-    parser.add_argument("--data", default="rooms", help="rooms or drives (synthetic), or a folder of labelled scans")
+    parser.add_argument("--data", default="rooms", help="rooms or drives (synthetic), or a folder of labeled scans")
     parser.add_argument("--split", default=split, help="split of the data (default %(default)s)")
     parser.add_argument(
         "--num-scenes", type=at_least(1), default=num_scenes, help="scenes to generate (default %(default)s)"
     )
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of the scenes")
-    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
+    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in meters (default: as in training)")
 
 
 def load_scenes(args, predictor) -> list[dict]:
-    """Labelled scenes in the metres of the network: a scan's `--grid-size` becomes the network's voxel."""
+    """Labeled scenes in the meters of the network: a scan's `--grid-size` becomes the network's voxel."""
     if args.data in SYNTHETIC:
         dataset = SYNTHETIC[args.data](split=args.split, num_scenes=args.num_scenes, seed=args.seed, transform=[])
     else:
@@ -33,7 +33,7 @@ def load_scenes(args, predictor) -> list[dict]:
         for scene, path in zip(scenes, dataset.data_list, strict=True):
             check_units(scene["coord"] / scale, predictor.grid_size / scale, path)
     predictor.scale = 1.0
-    unlabelled = [scene["name"] for scene in scenes if scene.get("instance") is None or scene["instance"].max() < 0]
-    if unlabelled:
-        raise UserError(f"{unlabelled[0]}: no instance labels; expected instance.npy with at least one object")
+    unlabeled = [scene["name"] for scene in scenes if scene.get("instance") is None or scene["instance"].max() < 0]
+    if unlabeled:
+        raise UserError(f"{unlabeled[0]}: no instance labels; expected instance.npy with at least one object")
     return scenes

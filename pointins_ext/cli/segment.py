@@ -3,10 +3,10 @@
     pointins segment --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
     pointins segment --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
 
-z must point up, and the unit is that of --grid-size: metres, as in training, without it. What speaks against either is
+z must point up, and the unit is that of --grid-size: meters, as in training, without it. What speaks against either is
 said. Results below the folder, and --output, are left out.
 
-Writes for each scan a coloured .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
+Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
 with --view also an .html, the scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
 the file in its order, instance -1 and offset NaN at those.
 """
@@ -38,11 +38,11 @@ def arguments(argv):
     add_config_argument(parser)
     parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
     parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
-    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in metres (default: as in training)")
+    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in meters (default: as in training)")
     parser.add_argument(
         "--radius",
         type=positive,
-        help=f"joins predicted centres up to so many metres (default: {RADIUS_VOXELS:g} voxels)",
+        help=f"joins predicted centers up to so many meters (default: {RADIUS_VOXELS:g} voxels)",
     )
     size = "smallest instance, in voxels (default: %(default)s)"
     parser.add_argument("--min-points", type=at_least(0), default=MIN_VOXELS, help=size)

@@ -1,9 +1,9 @@
-"""Offline study of the offset targets: what ODR and SCR make of a checkpoint's offsets, against known centres.
+"""Offline study of the offset targets: what ODR and SCR make of a checkpoint's offsets, against known centers.
 
     pointins study --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER]
     pointins study --weight ... --num-clusters 1 5 --radius 0.08 0.12 --feature loss_stage concat
 
-Twenty seconds that predict a training run: for raw offsets, ODR, SCR and both it prints the cosine to the true centre,
+Twenty seconds that predict a training run: for raw offsets, ODR, SCR and both it prints the cosine to the true center,
 the share of object voxels with a valid target, and how well the pseudo-instances agree with the objects (ARI over
 object voxels).
 """
@@ -37,13 +37,13 @@ def arguments(argv):
     )
     parser.add_argument("--num-clusters", type=at_least(1), nargs="+", default=[SCR["num_clusters"]], help="K of SCR")
     parser.add_argument("--feature", nargs="+", default=[SCR["feature"]], choices=FEATURES, help="one or more")
-    parser.add_argument("--radius", type=positive, nargs="+", default=[SCR["radius"]], help="metres of the network")
+    parser.add_argument("--radius", type=positive, nargs="+", default=[SCR["radius"]], help="meters of the network")
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
     return parser.parse_args(argv)
 
 
 def variants(prior: MagnitudePrior, scrs: dict[str, SpatialClusteringRegularization]) -> dict[str, list]:
-    """Rows of the study: name -> regularisers. scrs: name -> SCR to try."""
+    """Rows of the study: name -> regularizers. scrs: name -> SCR to try."""
     odr = {
         "ODR": OffsetDistributionRegularization(prior),
         "half ODR": OffsetDistributionRegularization(prior, strength=0.5),
@@ -119,8 +119,8 @@ def study(predictor, scenes, rows: dict[str, list]) -> dict[str, dict[str, float
                 f"{scene['name']}: no voxel of {field.voxel:.3g} m is mostly of one object; give the voxel of these "
                 "scans (--grid-size), or leave the scene out"
             )
-        for name, regularisers in rows.items():
-            table[name].append(score(offset_targets(field, regularisers), instance))
+        for name, regularizers in rows.items():
+            table[name].append(score(offset_targets(field, regularizers), instance))
     return {
         name: {key: sum(s[key] for s in scores) / len(scores) for key in scores[0]} for name, scores in table.items()
     }
@@ -133,7 +133,7 @@ def main(argv):
     fitted = os.path.join(os.path.dirname(os.path.dirname(args.weight)), "prior.json")
     prior = MagnitudePrior.load(args.prior or (fitted if os.path.isfile(fitted) else "indoor"))
     table = study(predictor, scenes, variants(prior, scr_variants(args, prior)))
-    print(f"{len(scenes)} scenes, prior: {prior.source}; metres, object voxels only\n")
+    print(f"{len(scenes)} scenes, prior: {prior.source}; meters, object voxels only\n")
     columns = ("cosine", "error", "length", "valid", "ari", "components")
     width = max(map(len, table)) + 2
     print(f"{'offsets':{width}s}" + "".join(f"{name:>12s}" for name in columns))

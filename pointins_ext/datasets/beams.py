@@ -14,7 +14,7 @@ class BeamLayout:
 
     elevations: np.ndarray  # (B,) degrees above the horizon, ascending
     resolution: float  # degrees between columns
-    height: float  # metres above the ground
+    height: float  # meters above the ground
 
     @classmethod
     def evenly(cls, beams, fov, resolution, height):
@@ -55,7 +55,7 @@ class BeamAugmentation:
     layout or as it is. Every ray keeps the return nearest to it in angle, at most `tolerance` degrees above or below:
     half the beam spacing of the source, 0.25 for 64 beams. Every array with a row for each point follows.
 
-    Angles are those of `origin_coord`, or of `coord` where that is missing, seen from `sensor_position` (3,), metres:
+    Angles are those of `origin_coord`, or of `coord` where that is missing, seen from `sensor_position` (3,), meters:
     leave it at zero for sweeps in the sensor's frame. With the source's `sensor_height` above the ground the rays start
     at the height of the target's instead. Where no ray would hit anything the sweep stays as it is.
     """

@@ -20,13 +20,13 @@ from pointins_ext.instances import label_free_instances
 class ClusterBoxes:
     """Adds `cluster` (N,) int64, -1 = none, and `box` (N,7) float32, the upright box of each point's cluster.
 
-    A box is centre, size (length >= width, height) and yaw of the length within [-pi/2, pi/2), in metres and the frame
+    A box is center, size (length >= width, height) and yaw of the length within [-pi/2, pi/2), in meters and the frame
     of `origin_coord`, or of `coord` where that is missing; zeros for points without cluster. Put it before
     MultiViewGenerator, with both keys in its view_keys. Both join `index_valid_keys`, so that transforms which pick
     points pick theirs too.
     Clusters are those of `label_free_instances`: what is left without dominant planes (`remove_ground`), as components
-    of points up to `radius` apart or by HDBSCAN, with at least `min_points` points, at most `max_extent` metres across.
-    They are found on one point for each `voxel` metres; the others follow the nearest.
+    of points up to `radius` apart or by HDBSCAN, with at least `min_points` points, at most `max_extent` meters across.
+    They are found on one point for each `voxel` meters; the others follow the nearest.
 
     With `cache_dir` a scene is clustered once and stored as `<cache_dir>/<name>.npz`: HDBSCAN takes seconds a sweep.
     ValueError naming the file that was made from other points or with other options: a random transform (GridSample in
@@ -44,7 +44,7 @@ class ClusterBoxes:
         cache_dir=None,
     ):
         if not voxel > 0:
-            raise UserError(f"ClusterBoxes: voxel is {voxel}, expected an edge in metres")
+            raise UserError(f"ClusterBoxes: voxel is {voxel}, expected an edge in meters")
         self.voxel = voxel
         self.options = dict(
             method=method, remove_planes=remove_ground, min_points=min_points, radius=radius, max_extent=max_extent
@@ -110,7 +110,7 @@ class ClusterBoxes:
 
 
 def upright_box(coord):
-    """(7,) box of smallest footprint around points (M,3), M >= 1: centre, size with length >= width, height, yaw."""
+    """(7,) box of smallest footprint around points (M,3), M >= 1: center, size with length >= width, height, yaw."""
     middle = coord.mean(axis=0, dtype=np.float64)
     point = coord - middle  # products of large coordinates would lose the small side
     corner, angle = _outline(point[:, :2])

@@ -9,7 +9,7 @@ from pointins_ext.errors import UserError, notice
 
 # -- units. Surfaces are sampled more finely than their voxel (0.05 to 0.6 voxels in rooms and on table tops), sweeps up
 # to 2 voxels apart. Beyond 3, what leftovers are joined over, half of the points have nobody to join, and beyond 20 no
-# surface is left: 1 mm to 10 mm between points, written as millimetres, is 25 to 250 voxels of 4 cm.
+# surface is left: 1 mm to 10 mm between points, written as millimeters, is 25 to 250 voxels of 4 cm.
 SPARSE_VOXELS = 3.0
 LONELY_VOXELS = 20.0
 MIN_WIDTH_VOXELS = 32.0  # a table of 1 m in voxels of 4 cm has 25, and its objects have one or two
@@ -47,8 +47,8 @@ def check_units(coord, voxel, source):
     if spacing > SPARSE_VOXELS * voxel:
         text = (
             f"{source}: its points lie {spacing:.3g} apart (median), {spacing / voxel:.3g} voxels of {voxel:.3g}, too "
-            f"far to join; the scan is {extent:.3g} wide: {extent / 1000:.3g} m if it is in millimetres, "
-            f"{extent / 100:.3g} m in centimetres; divide the coordinates by 1000 or 100, or give the voxel in their "
+            f"far to join; the scan is {extent:.3g} wide: {extent / 1000:.3g} m if it is in millimeters, "
+            f"{extent / 100:.3g} m in centimeters; divide the coordinates by 1000 or 100, or give the voxel in their "
             "unit (--grid-size, grid_size=)"
         )
         if spacing > LONELY_VOXELS * voxel:
@@ -59,7 +59,7 @@ def check_units(coord, voxel, source):
         notice(
             "units",
             f"{source}: the scan is only {width}, its objects a few: they may merge or be too small to count; give a "
-            f"finer voxel (--grid-size, grid_size=; its points lie {spacing:.2g} apart), or metres if it has others",
+            f"finer voxel (--grid-size, grid_size=; its points lie {spacing:.2g} apart), or meters if it has others",
         )
         return False
     return True
@@ -136,7 +136,7 @@ def _bounding_planes(coord):
 
 
 def _slab_areas(layer, axis, number):
-    """Columns along `axis` that cells (M, 3) occupy in pairs of neighbouring layers: a plane may lie on a border."""
+    """Columns along `axis` that cells (M, 3) occupy in pairs of neighboring layers: a plane may lie on a border."""
     column = np.ravel_multi_index(np.delete(layer, axis, axis=1).T, (2 * CELLS,) * 2)
     key = np.unique(column * (2 * CELLS) + layer[:, axis])
     count = np.bincount(key % (2 * CELLS), minlength=number + 1)

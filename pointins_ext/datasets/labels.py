@@ -8,7 +8,7 @@ from pointins_ext.host import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class CheckLabels:
-    """First transform of a labelled pipeline: passes the scene on, or stops with a ValueError that names it.
+    """First transform of a labeled pipeline: passes the scene on, or stops with a ValueError that names it.
 
     `segment` must hold classes 0..num_classes-1 or `ignore_index`, not the latter alone. instance: some point must have
     an instance; for data sets that number every object, where none means that the file is missing. required: False lets

@@ -86,7 +86,7 @@ class SemanticKITTIPanopticDataset(SemanticKITTIDataset):
 
     Moving classes are folded into the others in `segment`; an object is, as in the official evaluator, what shares the
     whole word of the label, number and unfolded class.
-    FileNotFoundError where a sweep of a labelled sequence has no label file; those from 11 on have none.
+    FileNotFoundError where a sweep of a labeled sequence has no label file; those from 11 on have none.
     """
 
     def get_data(self, idx):

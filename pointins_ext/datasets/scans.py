@@ -1,4 +1,4 @@
-"""Any folder of real scans as a dataset: point-cloud files or scene folders, with or without colours and normals."""
+"""Any folder of real scans as a dataset: point-cloud files or scene folders, with or without colors and normals."""
 
 import itertools
 import os
@@ -13,7 +13,7 @@ from pointins_ext import ops
 from pointins_ext.datasets.frame import check_units, check_up
 from pointins_ext.datasets.readers import READERS, read_scan
 from pointins_ext.datasets.tree import find_scans
-from pointins_ext.datasets.values import GREY
+from pointins_ext.datasets.values import GRAY
 from pointins_ext.errors import UserError
 from pointins_ext.host import DATASETS, TRANSFORMS, DefaultDataset, comm, get_root_logger
 
@@ -28,8 +28,8 @@ class ScanDataset(DefaultDataset):
 
     split: None for all, or the name or names of subfolders of `data_root`. scale: coordinates are multiplied by it, so
     that small things get room size and every metric default keeps its meaning (4 cm cells on a 5 mm grid: 8).
-    Missing colours become grey, missing normals are estimated, missing labels are -1. `coord / scale + coord_shift` are
-    the file's coordinates: metres, or the unit that `scale` turns into metres, z up; a few scans are checked for both,
+    Missing colors become gray, missing normals are estimated, missing labels are -1. `coord / scale + coord_shift` are
+    the file's coordinates: meters, or the unit that `scale` turns into meters, z up; a few scans are checked for both,
     see `frame`.
     cache: True prepares all scans at construction and keeps them in memory, so that forked workers inherit them; False
     reads each whenever it is needed, normals included; None does the first up to 200 scans of 2 GB, else the second.
@@ -170,7 +170,7 @@ def prepare_scan(scene, scale=1.0):
     scene = dict(scene, coord=scene["coord"] * np.float32(scale))
     number = len(scene["coord"])
     if "color" not in scene:
-        scene["color"] = np.full((number, 3), GREY, np.float32)
+        scene["color"] = np.full((number, 3), GRAY, np.float32)
     none = ~scene["normal"].any(axis=1) if "normal" in scene else np.ones(number, bool)
     if none.any():
         normal = scene.get("normal", np.zeros((number, 3), np.float32))

@@ -11,7 +11,7 @@ from pointins_ext.errors import UserError, notice
 
 MIN_POINTS = 10
 LARGE_COORDINATE = 1000.0  # float32 resolves 0.06 mm at 1 km, but only 0.5 m at a UTM northing
-GREY = 127.5
+GRAY = 127.5
 WIDTH = dict(coord=3, color=3, normal=3, strength=1, segment=1, instance=1)
 BYTE, WORD = 255, 65535
 KNOWN = "expected 0..1, 0..255 or 0..65535"
@@ -92,7 +92,7 @@ def _is_placeholder(others, number):
 
 
 def _color(value, source):
-    """(N, 3) float32 0..255, grey where a point has none; None where no point has one."""
+    """(N, 3) float32 0..255, gray where a point has none; None where no point has one."""
     value, kind = value[:, :3], value.dtype
     known = _known(value)
     if not known.size:
@@ -117,8 +117,8 @@ def _color(value, source):
             "uint8 to overrule",
         )
     if none.any():
-        notice("missing colors", f"{source}: {none.sum()} of {len(value)} points have NaN or Inf in color: made grey")
-        result[none] = GREY
+        notice("missing colors", f"{source}: {none.sum()} of {len(value)} points have NaN or Inf in color: made gray")
+        result[none] = GRAY
     return np.clip(result, 0, BYTE).astype(np.float32)
 
 

@@ -23,7 +23,7 @@ LABEL_ASSETS = ("segment", "instance")
 class DefaultDataset(Dataset):
     """Scenes as folders `data_root/split/scene/*.npy`; `split` is a name, a list of names, or a json list of scenes.
 
-    A scene needs coord.npy (N, 3), metres; color (N, 3) 0..255, normal (N, 3), strength (N, 1), segment (N,) and
+    A scene needs coord.npy (N, 3), meters; color (N, 3) 0..255, normal (N, 3), strength (N, 1), segment (N,) and
     instance (N,) are optional, missing labels become -1. `cache` keeps loaded scenes in memory. With `test_mode` a
     sample holds `fragment_list`, made by `test_cfg` (voxelize, crop, post_transform, aug_transform), and the labels.
     FileNotFoundError where a split has no scenes.

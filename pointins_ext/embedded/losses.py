@@ -28,7 +28,7 @@ class Criteria(nn.Module):
 
 @LOSSES.register_module()
 class CrossEntropyLoss:
-    """Mean cross-entropy of labelled points times `loss_weight`; `weight`: one for each class.
+    """Mean cross-entropy of labeled points times `loss_weight`; `weight`: one for each class.
 
     Exactly zero where no point has a label, or only such of classes that weigh nothing.
     """
@@ -40,8 +40,8 @@ class CrossEntropyLoss:
 
     def __call__(self, logits, label):
         weight = None if self.weight is None else self.weight.to(logits)
-        labelled = label[label != self.options["ignore_index"]].long()
-        taught = len(labelled) if weight is None else weight[labelled].any()
+        labeled = label[label != self.options["ignore_index"]].long()
+        taught = len(labeled) if weight is None else weight[labeled].any()
         if not taught:  # torch divides by their sum
             return logits.sum() * 0
         return self.loss_weight * functional.cross_entropy(logits, label.long(), weight, **self.options)
@@ -61,8 +61,8 @@ class LovaszLoss:
         self.loss_weight = loss_weight
 
     def __call__(self, logits, label):
-        labelled = torch.ones_like(label, dtype=torch.bool) if self.ignore_index is None else label != self.ignore_index
-        probability, label = logits.softmax(1)[labelled], label[labelled]
+        labeled = torch.ones_like(label, dtype=torch.bool) if self.ignore_index is None else label != self.ignore_index
+        probability, label = logits.softmax(1)[labeled], label[labeled]
         if len(label) == 0:
             return logits.sum() * 0
         present = [_lovasz((label == c).to(probability), probability[:, c]) for c in label.unique().tolist()]

@@ -17,7 +17,7 @@ from pointins_ext.ops.voxels import sorted_runs
 
 @MODULES.register_module("PDNorm")
 class PDNorm(PointModule):
-    """Prompt-driven normalisation (PPT, Wu et al., CVPR 2024): a norm for each data set, chosen by `point.condition`.
+    """Prompt-driven normalization (PPT, Wu et al., CVPR 2024): a norm for each data set, chosen by `point.condition`.
 
     `adaptive`: scale and shift also come from `point.context` (1,context_channels). KeyError for an unknown condition.
     """

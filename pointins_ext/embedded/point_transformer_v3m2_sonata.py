@@ -37,7 +37,7 @@ class Embedding(PointModule):
 
 
 class GridPooling(PointModule):
-    """One voxel for each cube of `stride` cells: maximum of projected features, mean of coordinates and colours.
+    """One voxel for each cube of `stride` cells: maximum of projected features, mean of coordinates and colors.
 
     The result keeps pooling_parent (the finer Point), pooling_inverse (N,) voxel of each finer point, and idx_ptr
     (M+1,) bounds of each voxel's points when the finer points are sorted by voxel.

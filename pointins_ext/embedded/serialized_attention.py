@@ -11,9 +11,9 @@ from pointins_ext.errors import UserError
 
 @torch.no_grad()
 def patch_table(offset, patch_size):
-    """Cut serialised clouds into attention patches.
+    """Cut serialized clouds into attention patches.
 
-    offset (B,) -> slots (P,W) rank in the serialised cloud that each slot of each patch reads, valid (P,W) or None
+    offset (B,) -> slots (P,W) rank in the serialized cloud that each slot of each patch reads, valid (P,W) or None
     when every slot is real, home (N,) flat slot where each rank's output is read. The last patch of a long cloud is
     filled up with the end of the patch before it; a cloud shorter than `patch_size` is one short patch.
     """

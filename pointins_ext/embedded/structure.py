@@ -56,7 +56,7 @@ class Point(Dict):
         if depth > MAX_DEPTH or depth * 3 + len(self.offset).bit_length() > 63:
             raise UserError(
                 f"the cloud spans {extent} grid cells in {len(self.offset)} batch entries; at most {2**MAX_DEPTH} "
-                "cells can be serialised: use a coarser grid_size, or remove outlying points"
+                "cells can be serialized: use a coarser grid_size, or remove outlying points"
             )
         self["serialized_depth"] = depth
         code = [encode(self.grid_coord, self.batch, depth, name) for name in order]
@@ -78,7 +78,7 @@ class Point(Dict):
         self["kernel_maps"] = {}
 
     def kernel_map(self, kernel_size):
-        """The neighbour table of this cloud, computed once for each kernel size."""
+        """The neighbor table of this cloud, computed once for each kernel size."""
         if kernel_size not in self.kernel_maps:
             self.kernel_maps[kernel_size] = kernel_map(self.grid_coord, self.batch, kernel_size)
         return self.kernel_maps[kernel_size]

@@ -2,7 +2,7 @@
 
 Importing this module fills TRANSFORMS. Random numbers come from the generator that Pointcept draws them from (numpy's,
 python's or torch's global one), so that the same seeds give the same scene; the engine seeds all. Scene dicts hold
-`coord` (N, 3) float32 metres, `color` (N, 3) 0..255, `normal` (N, 3) unit, `strength` (N, 1), `segment` and `instance`
+`coord` (N, 3) float32 meters, `color` (N, 3) 0..255, `normal` (N, 3) unit, `strength` (N, 1), `segment` and `instance`
 (N,).
 """
 

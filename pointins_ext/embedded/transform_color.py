@@ -1,4 +1,4 @@
-"""Colour augmentation: `color` (N, 3) in 0..255; scenes without colour pass unchanged."""
+"""Color augmentation: `color` (N, 3) in 0..255; scenes without color pass unchanged."""
 
 from numbers import Number
 
@@ -12,7 +12,7 @@ GRAY = np.array([0.2989, 0.587, 0.114], np.float32)
 
 
 def luminance(color):
-    """Grey value (N, 1) of every colour."""
+    """Gray value (N, 1) of every color."""
     return (color @ GRAY.astype(color.dtype))[:, None]
 
 
@@ -37,7 +37,7 @@ def shift_hue(color, shift):
 
 @TRANSFORMS.register_module()
 class NormalizeColor:
-    """Colours from 0..255 to 0..1."""
+    """Colors from 0..255 to 0..1."""
 
     def __call__(self, data_dict):
         if "color" in data_dict:
@@ -68,7 +68,7 @@ class ChromaticAutoContrast:
 
 @TRANSFORMS.register_module()
 class ChromaticTranslation:
-    """Add one random colour of at most `ratio` * 255 to all points."""
+    """Add one random color of at most `ratio` * 255 to all points."""
 
     def __init__(self, p=0.95, ratio=0.05):
         self.p = p
@@ -84,7 +84,7 @@ class ChromaticTranslation:
 
 @TRANSFORMS.register_module()
 class ChromaticJitter:
-    """Add Gaussian noise of `std` * 255 to every point's colour."""
+    """Add Gaussian noise of `std` * 255 to every point's color."""
 
     def __init__(self, p=0.95, std=0.005):
         self.p = p
@@ -100,7 +100,7 @@ class ChromaticJitter:
 
 @TRANSFORMS.register_module()
 class RandomColorGrayScale:
-    """Replace colours by their grey value, with probability `p`."""
+    """Replace colors by their gray value, with probability `p`."""
 
     def __init__(self, p):
         self.p = p

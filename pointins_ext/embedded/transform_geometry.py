@@ -1,4 +1,4 @@
-"""Geometric augmentation: what moves `coord` (N, 3), metres, and turns `normal` (N, 3) along with it."""
+"""Geometric augmentation: what moves `coord` (N, 3), meters, and turns `normal` (N, 3) along with it."""
 
 import random
 
@@ -10,7 +10,7 @@ from pointins_ext.errors import UserError
 
 
 def box_center(coord):
-    """Centre of the bounding box, (3,)."""
+    """Center of the bounding box, (3,)."""
     return (coord.min(axis=0) + coord.max(axis=0)) / 2
 
 
@@ -27,7 +27,7 @@ def rotation(angle, axis):
 
 @TRANSFORMS.register_module()
 class NormalizeCoord:
-    """Centre the cloud on its mean and scale it into the unit ball."""
+    """Center the cloud on its mean and scale it into the unit ball."""
 
     def __call__(self, data_dict):
         coord = data_dict["coord"] - data_dict["coord"].mean(axis=0)
@@ -46,7 +46,7 @@ class PositiveShift:
 
 @TRANSFORMS.register_module()
 class CenterShift:
-    """Move the centre of the bounding box to x = y = 0, and its bottom to z = 0 with `apply_z`."""
+    """Move the center of the bounding box to x = y = 0, and its bottom to z = 0 with `apply_z`."""
 
     def __init__(self, apply_z=True):
         self.apply_z = apply_z
@@ -154,11 +154,11 @@ class RandomFlip:
 
 @TRANSFORMS.register_module()
 class RandomJitter:
-    """Add Gaussian noise of `sigma` metres, cut at `clip`, to every point."""
+    """Add Gaussian noise of `sigma` meters, cut at `clip`, to every point."""
 
     def __init__(self, sigma=0.01, clip=0.05):
         if clip <= 0:
-            raise UserError(f"RandomJitter: clip is {clip}, expected a positive length in metres")
+            raise UserError(f"RandomJitter: clip is {clip}, expected a positive length in meters")
         self.sigma = sigma
         self.clip = clip
 
@@ -171,7 +171,7 @@ class RandomJitter:
 
 @TRANSFORMS.register_module()
 class ElasticDistortion:
-    """Bend space by a smooth random field, with probability 0.95: [granularity, magnitude] pairs, metres.
+    """Bend space by a smooth random field, with probability 0.95: [granularity, magnitude] pairs, meters.
 
     Not an affine map: an instance offset does not survive it, so pretraining with an offset branch leaves it out.
     """

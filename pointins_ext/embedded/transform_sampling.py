@@ -73,7 +73,7 @@ class RandomDropout:
 
 @TRANSFORMS.register_module()
 class GridSample:
-    """One point for every occupied cell of a grid of `grid_size` metres.
+    """One point for every occupied cell of a grid of `grid_size` meters.
 
     mode="train": a random point a cell, and all points of `sampled_index`. mode="test": a list of fragments, which
     together hold every point, each with one point a cell and its `index` in the input. Adds on demand `grid_coord`
@@ -96,7 +96,7 @@ class GridSample:
         if mode not in ("train", "test"):
             raise UserError(f"GridSample: mode is {mode!r}, expected 'train' or 'test'")
         if not grid_size > 0:
-            raise UserError(f"GridSample: grid_size is {grid_size}, expected metres above 0")
+            raise UserError(f"GridSample: grid_size is {grid_size}, expected meters above 0")
         self.grid_size = grid_size
         self.hash = fnv_hash if hash_type == "fnv" else ravel_hash
         self.mode = mode
@@ -197,10 +197,10 @@ class CropBoundary:
 
 @TRANSFORMS.register_module()
 class InstanceParser:
-    """Compact instance ids 0..I-1 with their centres: adds `instance_centroid` (N, 3) and `bbox` (I, 8).
+    """Compact instance ids 0..I-1 with their centers: adds `instance_centroid` (N, 3) and `bbox` (I, 8).
 
     Instances of `segment_ignore_index` classes become `instance_ignore_index`, which is no instance itself. A box is
-    centre, size, angle 0 and the class among those that are not ignored. Centres are in the coordinates of the moment:
+    center, size, angle 0 and the class among those that are not ignored. Centers are in the coordinates of the moment:
     put it after augmentation.
     """
 

@@ -11,11 +11,11 @@ from pointins_ext.errors import UserError
 class MultiViewGenerator:
     """Cut global and local views around points of the first (principal) global view, augment each, pack them.
 
-    A view holds the nearest points to its centre, as many as a uniform share within `*_view_scale` of
+    A view holds the nearest points to its center, as many as a uniform share within `*_view_scale` of
     min(`max_size`, N). Per key of `view_keys` the result is `global_<key>`, `local_<key>` with all views one after the
     other, and `global_offset`, `local_offset` (cumulative counts). With `local_view_num=0` there are no local keys.
     `global_shared_transform` runs once on the whole scene; local views are cut from the scene before it.
-    `center_height_scale` bounds the height of the principal centre, as a share of the scene's.
+    `center_height_scale` bounds the height of the principal center, as a share of the scene's.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class MultiViewGenerator:
         return self.draw_index(scene, center, self.global_view_scale)
 
     def local_indices(self, scene, principal):
-        """Centres avoid what earlier local views cover, until the principal view is used up."""
+        """Centers avoid what earlier local views cover, until the principal view is used up."""
         indices = []
         covered = np.zeros(len(scene["coord"]), bool)
         for _ in range(self.local_view_num):

@@ -6,7 +6,7 @@ from pointins_ext.errors import UserError
 
 
 def adjusted_rand_index(prediction, target):
-    """Rand index of two labellings (N,), corrected for chance (Hubert and Arabie 1985): 1 equal, 0 random.
+    """Rand index of two labelings (N,), corrected for chance (Hubert and Arabie 1985): 1 equal, 0 random.
 
     Any integer ids; every id is a cluster, -1 too.
     """
@@ -31,7 +31,7 @@ def purity(prediction, target):
 def _contingency(prediction, target):
     prediction, target = np.asarray(prediction), np.asarray(target)
     if prediction.shape != target.shape:
-        raise UserError(f"labellings have shapes {prediction.shape} and {target.shape}, expected the same (N,)")
+        raise UserError(f"labelings have shapes {prediction.shape} and {target.shape}, expected the same (N,)")
     cluster, predicted = np.unique(prediction, return_inverse=True, return_counts=True)[1:]
     label, true = np.unique(target, return_inverse=True, return_counts=True)[1:]
     joint = np.unique(cluster * max(len(true), 1) + label, return_counts=True)[1]

@@ -21,15 +21,15 @@ def to_raw(label, coord_voxel, coord_raw):
 def evaluate_label_free(scenes, methods, planes_off=False, grid_size=0.04, min_points=100, touch_distance=0.04):
     """Scores label-free instance methods on scenes with known objects, all on the same voxels and raw points.
 
-    scenes: dicts with raw `coord` (N, 3) in metres, `instance` (N,), -1 where there is no object, and optionally
+    scenes: dicts with raw `coord` (N, 3) in meters, `instance` (N,), -1 where there is no object, and optionally
         `voxels`: dict of `coord` (V, 3) and whatever per-voxel arrays (V, ...) the methods read, say `instance_offset`
         and `feat`; a mask `plane`, as `on_planes` gives it, saves finding the planes again. Without `voxels` the scene
-        is voxelised at `grid_size`.
+        is voxelized at `grid_size`.
     methods: name -> function of such a dict `voxels` that returns labels (V,).
     planes_off: False hands every method the raw scene, floor and walls included; True takes the dominant planes away
         from every method first and labels their points -1. The two protocols are not comparable.
     min_points: smallest object and prediction, in raw points, that average precision and recall count.
-    touch_distance: objects with raw points this close touch, in metres.
+    touch_distance: objects with raw points this close touch, in meters.
 
     Returns name -> dict of class-agnostic `map`, `ap50`, `ap25` (score = raw points of the prediction; points outside
     objects are void); `ari`, mean over scenes with objects, on object points only, each unassigned point a cluster of
@@ -101,7 +101,7 @@ def touching_objects(coord, instance, objects, distance):
 
 
 def on_planes(coord):
-    """Mask (V,) of the voxels `coord` (V, 3), metres, that lie on the dominant planes."""
+    """Mask (V,) of the voxels `coord` (V, 3), meters, that lie on the dominant planes."""
     return as_array(plane_points(torch.as_tensor(as_array(coord))))
 
 

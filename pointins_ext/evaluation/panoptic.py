@@ -6,7 +6,7 @@ from pointins_ext.errors import UserError
 from pointins_ext.evaluation.instance import require_length
 from pointins_ext.ops import as_array
 
-COUNTS = ("true", "overlap", "false_positive", "false_negative", "shared", "predicted", "labelled")
+COUNTS = ("true", "overlap", "false_positive", "false_negative", "shared", "predicted", "labeled")
 
 
 class PanopticQuality:
@@ -59,7 +59,7 @@ class PanopticQuality:
         c = self.counts
         sq = ratio(c["overlap"], c["true"])
         rq = ratio(c["true"], c["true"] + 0.5 * c["false_positive"] + 0.5 * c["false_negative"])
-        iou = ratio(c["shared"], c["predicted"] + c["labelled"] - c["shared"])
+        iou = ratio(c["shared"], c["predicted"] + c["labeled"] - c["shared"])
         pq = sq * rq
         values = {"pq": pq, "sq": sq, "rq": rq, "iou": iou}
         means = {name: mean(value[self.classes]) for name, value in values.items()}
@@ -77,10 +77,10 @@ class PanopticQuality:
                 f"or the ignored {self.ignored.tolist()}"
             )
 
-    def _count_points(self, predicted, labelled):
-        self.counts["shared"] += self._per_class(labelled[predicted == labelled])
+    def _count_points(self, predicted, labeled):
+        self.counts["shared"] += self._per_class(labeled[predicted == labeled])
         self.counts["predicted"] += self._per_class(predicted)
-        self.counts["labelled"] += self._per_class(labelled)
+        self.counts["labeled"] += self._per_class(labeled)
 
     def _count_segments(self, prediction, target):
         category, size, member = segments(*prediction)

@@ -39,13 +39,13 @@ class SemanticSegmentation:
 
     def compute(self):
         """Returns `miou`, `macc`, `allacc` and the arrays `class_iou`, `class_acc` (num_classes,)."""
-        shared, labelled, predicted = self.confusion.diagonal(), self.confusion.sum(1), self.confusion.sum(0)
-        iou = shared / np.maximum(labelled + predicted - shared, 1)
-        accuracy = shared / np.maximum(labelled, 1)
+        shared, labeled, predicted = self.confusion.diagonal(), self.confusion.sum(1), self.confusion.sum(0)
+        iou = shared / np.maximum(labeled + predicted - shared, 1)
+        accuracy = shared / np.maximum(labeled, 1)
         return dict(
             miou=float(iou.mean()),
             macc=float(accuracy.mean()),
-            allacc=float(shared.sum() / max(labelled.sum(), 1)),
+            allacc=float(shared.sum() / max(labeled.sum(), 1)),
             class_iou=iou,
             class_acc=accuracy,
         )

@@ -1,3 +1,3 @@
 """Hooks: what is registered in HOOKS."""
 
-from pointins_ext.hooks import evaluators, monitor, oracle, regularisers, weights  # noqa: F401
+from pointins_ext.hooks import evaluators, monitor, oracle, regularizers, weights  # noqa: F401

@@ -175,7 +175,7 @@ class UnsupervisedInsEvaluator(HookBase):
         if not set(keys) <= scene.keys():
             raise UserError(
                 f"UnsupervisedInsEvaluator needs {' and '.join(keys)} of every point, scene {scene.get('name')} has "
-                f"{', '.join(sorted(scene))}: give a labelled data set as data=dict(type=...)"
+                f"{', '.join(sorted(scene))}: give a labeled data set as data=dict(type=...)"
             )
         return {key: scene[key] for key in keys}
 

@@ -1,4 +1,4 @@
-"""OffsetMonitor: the numbers that tell a healthy run from a collapsed one, and a canary with known centres."""
+"""OffsetMonitor: the numbers that tell a healthy run from a collapsed one, and a canary with known centers."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from pointins_ext.visualization.render import Camera, instance_colors, render_po
 class OffsetMonitor(HookBase):
     """Writes offset statistics to TensorBoard under `offset/` every `every` steps, and the canary under `canary/`.
 
-    The canary is a synthetic room of known centres (`canary_seed`; None: off) seen by the teacher: its offset cosine
+    The canary is a synthetic room of known centers (`canary_seed`; None: off) seen by the teacher: its offset cosine
     and error separate runs that no label-free number separates. Collapse is flagged in the log: one direction and one
     length. After every `picture_every`-th epoch (0: never) a picture of the first view joins them: pseudo-instances,
     and where the teacher's offsets carry their voxels.
@@ -67,7 +67,7 @@ class OffsetMonitor(HookBase):
 
 
 def offset_statistics(raw: OffsetField, target: OffsetField) -> dict[str, float]:
-    """Scalars of the teacher's offsets before (`raw`) and after regularisation (`target`), metres."""
+    """Scalars of the teacher's offsets before (`raw`) and after regularization (`target`), meters."""
     length = raw.offset.norm(dim=1)
     stats = dict(
         length_mean=length.mean(),
@@ -90,9 +90,9 @@ def offset_statistics(raw: OffsetField, target: OffsetField) -> dict[str, float]
 
 
 def field_picture(raw: OffsetField, target: OffsetField, size=(360, 480)):
-    """Image (H, 2W, 3) uint8 of the first view: voxels, and the centres that the teacher's raw offsets point at.
+    """Image (H, 2W, 3) uint8 of the first view: voxels, and the centers that the teacher's raw offsets point at.
 
-    A pseudo-instance has one colour in both; voxels without a valid target are grey. Without SCR all are grey.
+    A pseudo-instance has one color in both; voxels without a valid target are gray. Without SCR all are gray.
     """
     own = raw.view == raw.view[0]
     label = torch.full_like(raw.view, -1) if target.instances is None else target.instances.label
@@ -109,7 +109,7 @@ def mean_direction(offset: torch.Tensor) -> torch.Tensor:
 
 
 def canary_statistics(predictor, scene) -> dict[str, float]:
-    """Mean cosine and end-point error (metres) of predicted offsets on the object points of a scene with instances."""
+    """Mean cosine and end-point error (meters) of predicted offsets on the object points of a scene with instances."""
     prediction = predictor(scene)
     return offset_accuracy(prediction.raw_offset(), torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"]))
 

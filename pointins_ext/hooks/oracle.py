@@ -1,4 +1,4 @@
-"""OracleHook: true centres as offset targets, a bound on what better ones could bring. For ablations; needs labels."""
+"""OracleHook: true centers as offset targets, a bound on what better ones could bring. For ablations; needs labels."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from pointins_ext.instances import instance_centers
 
 @HOOKS.register_module()
 class OracleHook(HookBase):
-    """Points the teacher's offsets at the centroids of the labelled instances; points of none get no target.
+    """Points the teacher's offsets at the centroids of the labeled instances; points of none get no target.
 
     The centroid is that of the whole object, also where a view shows only a part. Batches need the scenes' `name`, the
     data set `instance`, -1 = none; ValueError otherwise.
@@ -25,7 +25,7 @@ class OracleHook(HookBase):
         self.scenes = {name: i for i, name in enumerate(distinct_names(dataset))}
         self.objects = {}
         self.names = []
-        self.model.add_regulariser(self)
+        self.model.add_regularizer(self)
 
     def before_step(self):
         batch = self.trainer.comm_info["input_dict"]
@@ -49,7 +49,7 @@ class OracleHook(HookBase):
         if name not in self.objects:
             scene = self.trainer.train_loader.dataset.get_data(self.scenes[name])
             if scene.get("instance") is None:
-                raise UserError(f"OracleHook: scene {name} has no instance labels; true centres need them")
+                raise UserError(f"OracleHook: scene {name} has no instance labels; true centers need them")
             coord, instance = scene["coord"], scene["instance"].reshape(-1).astype(np.int64)
             centers = np.full(coord.shape, np.nan, np.float32)
             centers[instance >= 0] = instance_centers(coord, instance).numpy()[instance[instance >= 0]]

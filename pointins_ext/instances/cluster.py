@@ -7,10 +7,10 @@ from pointins_ext.ops import as_array, join_nearest, radius_components
 
 
 def cluster_offsets(coord, instance_offset, radius=0.08, min_points=50, group=None, reach=0.0):
-    """Instances as components of the shifted points coord + instance_offset, both (V, 3): edges up to `radius`, metres.
+    """Instances as components of the shifted points coord + instance_offset, both (V, 3): edges up to `radius`, meters.
 
     group (V,): optional segment ids, which are never joined. Components under `min_points` are none: their points take
-    the nearest instance within `reach` metres, else -1.
+    the nearest instance within `reach` meters, else -1.
     """
     shifted = torch.as_tensor(as_array(coord)) + torch.as_tensor(as_array(instance_offset))
     group = None if group is None else torch.as_tensor(as_array(group))
@@ -18,7 +18,7 @@ def cluster_offsets(coord, instance_offset, radius=0.08, min_points=50, group=No
 
 
 def join_leftovers(label, coord, reach):
-    """Labels (V,) in which every -1 takes the label of the nearest labelled point, up to `reach` metres away."""
+    """Labels (V,) in which every -1 takes the label of the nearest labeled point, up to `reach` meters away."""
     left = label < 0
     if reach <= 0 or not left.any() or left.all():
         return label

@@ -8,11 +8,11 @@ from pointins_ext.branch import MagnitudePrior
 from pointins_ext.errors import UserError
 from pointins_ext.instances.centers import true_offsets
 from pointins_ext.instances.rivals import hdbscan_instances
-from pointins_ext.ops import neighbour_components, neighbours, plane_points, segment_count, segment_max
+from pointins_ext.ops import neighbor_components, neighbours, plane_points, segment_count, segment_max
 
 
 def magnitudes_from_instances(coord: torch.Tensor, instance: torch.Tensor) -> torch.Tensor:
-    """Point-to-centroid lengths (M,), metres, of the points of `coord` (N,3) whose `instance` (N,) is not -1."""
+    """Point-to-centroid lengths (M,), meters, of the points of `coord` (N,3) whose `instance` (N,) is not -1."""
     return true_offsets(coord, instance)[instance >= 0].norm(dim=1)
 
 
@@ -24,10 +24,10 @@ def label_free_instances(
     max_extent: float = 3.0,
     remove_planes: bool = True,
 ) -> torch.Tensor:
-    """Geometric pseudo-instances (N,), -1 = none, of one scan `coord` (N,3), metres, for fitting a prior.
+    """Geometric pseudo-instances (N,), -1 = none, of one scan `coord` (N,3), meters, for fitting a prior.
 
     Dominant planes (ground, walls) go first, unless `remove_planes` is off; then Euclidean components (edges up to
-    `radius`) or HDBSCAN group what is left; groups of fewer than `min_points` points or longer than `max_extent` metres
+    `radius`) or HDBSCAN group what is left; groups of fewer than `min_points` points or longer than `max_extent` meters
     are dropped.
     """
     label = coord.new_full((len(coord),), -1, dtype=torch.long)
@@ -37,7 +37,7 @@ def label_free_instances(
         return label
     if method == "components":
         one_scan = kept.new_zeros(len(kept))
-        label[kept] = neighbour_components(neighbours(coord[kept], coord[kept], one_scan, one_scan, k=9, radius=radius))
+        label[kept] = neighbor_components(neighbours(coord[kept], coord[kept], one_scan, one_scan, k=9, radius=radius))
     elif method == "hdbscan":
         found = hdbscan_instances(coord[kept].cpu(), min_points, min_samples=min_points)
         label[kept] = torch.from_numpy(found).to(coord.device)
@@ -47,7 +47,7 @@ def label_free_instances(
 
 
 def fit_label_free(scans: Iterable[torch.Tensor], source: str = "label-free prior", **options) -> MagnitudePrior:
-    """Prior fitted without labels from scans (N,3), metres; options as `label_free_instances`."""
+    """Prior fitted without labels from scans (N,3), meters; options as `label_free_instances`."""
     parts = [magnitudes_from_instances(coord, label_free_instances(coord, **options)) for coord in scans]
     lengths = torch.cat(parts) if parts else torch.zeros(0)
     if len(lengths) < 100:

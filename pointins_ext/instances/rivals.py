@@ -65,7 +65,7 @@ CLUSTERINGS: dict[str, Callable[..., np.ndarray]] = {
 def rival(name, voxel, min_points=1, reach=0.0, **clustering):
     """A method for `evaluate_label_free`: one of CLUSTERINGS, tidied.
 
-    voxel: its edge in metres; min_points and reach as in `tidy`; clustering: the other parameters. KeyError for an
+    voxel: its edge in meters; min_points and reach as in `tidy`; clustering: the other parameters. KeyError for an
     unknown name; the method raises TypeError for parameters that the clustering does not take.
     """
     cluster = CLUSTERINGS[name]
@@ -88,7 +88,7 @@ def off_planes(method, voxels, plane):
 def with_planes(label, coord, plane, voxel):
     """Labels (V,) in which the voxels on planes are instances of their own: each spatial component of them is one.
 
-    label: as `off_planes` gives it, and kept where there is no plane; coord (V, 3) and voxel in metres. Small
+    label: as `off_planes` gives it, and kept where there is no plane; coord (V, 3) and voxel in meters. Small
     components take the nearest instance, of either kind.
     """
     coord, joined = as_array(coord), label.copy()

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-MIN_SIZE = 0.05  # metres: a thinner side is sensor noise, and its logarithm would dwarf all other targets
+MIN_SIZE = 0.05  # meters: a thinner side is sensor noise, and its logarithm would dwarf all other targets
 
 
 class BoxHead(nn.Module):
@@ -24,7 +24,7 @@ class BoxHead(nn.Module):
         nn.init.zeros_(self.mlp[-1].bias)
 
     def forward(self, feat: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        # fp32 outside autocast, as the offset head: residuals are centimetres in several metres
+        # fp32 outside autocast, as the offset head: residuals are centimeters in several meters
         with torch.autocast(feat.device.type, enabled=False):
             return self.mlp(torch.cat([feat.float(), other.float()], dim=1))
 
@@ -34,10 +34,10 @@ def box_targets(
 ) -> torch.Tensor:
     """Residual (N,8) of upright scene boxes to an anchor of fixed size at each point, in the frame of the point's view.
 
-    box (N,7) metres, scene frame: centre, size (l, w, h), yaw; coord (N,3) of the points in the view; to_view (N,3,3),
-    shift (N,3) with `view = (scene - shift) @ to_view.T`; anchor (3,) size. The numbers are (centre - point) / diagonal
+    box (N,7) meters, scene frame: center, size (l, w, h), yaw; coord (N,3) of the points in the view; to_view (N,3,3),
+    shift (N,3) with `view = (scene - shift) @ to_view.T`; anchor (3,) size. The numbers are (center - point) / diagonal
     of the anchor, log(size / anchor), sin and cos of twice the yaw: a box turned by 180 degrees is the same box.
-    Axes and sizes follow flips and scales of the view; a view's slight tilt counts for centre and size alone.
+    Axes and sizes follow flips and scales of the view; a view's slight tilt counts for center and size alone.
     """
     center, size, yaw = box[:, :3], box[:, 3:6].clamp_min(MIN_SIZE), box[:, 6]
     zero, one = torch.zeros_like(yaw), torch.ones_like(yaw)

@@ -18,7 +18,7 @@ from pointins_ext.ops.voxels import sorted_runs, voxel_key
 class DOS(TeacherStudent):
     """Student sees the unmasked points only and learns the teacher's softmaps over them, same view and cross view.
 
-    Views come in pairs (2b, 2b+1 of scene b) under `global_*`. Sizes are metres, ratios are of the training steps.
+    Views come in pairs (2b, 2b+1 of scene b) under `global_*`. Sizes are meters, ratios are of the training steps.
     Masks are blocks of the integer grid, multiples of the loss stride, so that student voxels are a subset of teacher
     voxels.
     """
@@ -67,7 +67,7 @@ class DOS(TeacherStudent):
         self.sinkhorn_iterations = sinkhorn_iterations
         self.scope = scope
         self.loss_stride = _loss_stride(backbone, up_cast_level)
-        # what `prototype_perplexity` is to be held against: the balance itself favours few prototypes
+        # what `prototype_perplexity` is to be held against: the balance itself favors few prototypes
         weights = zipf_weights(head_num_prototypes, zipf_exponent, torch.device("cpu"))
         self.zipf_perplexity = float(torch.special.entr(weights).sum().exp())
 

@@ -12,7 +12,7 @@ from pointins_ext.ops import join_nearest, radius_components, segment_count
 class PanopticSegmentor(OffsetSegmentor):
     """Heads and losses of PointGroup; only points of `things` have offsets.
 
-    things: class ids. radius: metres, one number or one for each of `things`: points that the semantics take for
+    things: class ids. radius: meters, one number or one for each of `things`: points that the semantics take for
     things, shifted by their offsets, join within it; classes of one radius are grouped together. min_points: smaller
     groups are none. Every point of a group gets the class that most of its points have. A point of a small group joins
     the nearest group of its class within the radius, else it stays without instance.
@@ -38,7 +38,7 @@ class PanopticSegmentor(OffsetSegmentor):
         if len(radii) != len(things) or min(radii, default=1) <= 0 or not set(things) <= set(range(num_classes)):
             raise UserError(
                 f"PanSeg-v1m1: radius {radius} and things {list(things)} do not fit; expected class ids below "
-                f"{num_classes} and one radius in metres above 0, or one for each of them"
+                f"{num_classes} and one radius in meters above 0, or one for each of them"
             )
         # 0 marks stuff
         self.register_buffer("radius", torch.zeros(num_classes), persistent=False)
@@ -51,8 +51,8 @@ class PanopticSegmentor(OffsetSegmentor):
         bias, logits = self.bias_head(feat), self.seg_head(feat)
         result = {}
         if "segment" in data_dict and "instance" in data_dict:
-            labelled = has_class(data_dict["segment"], len(self.radius))
-            thing = labelled & (self.radius[data_dict["segment"].where(labelled, 0)] > 0)
+            labeled = has_class(data_dict["segment"], len(self.radius))
+            thing = labeled & (self.radius[data_dict["segment"].where(labeled, 0)] > 0)
             known = thing & (data_dict["instance"] != self.instance_ignore_index)
             result = self.losses(data_dict, logits, bias, known)
         if self.training:

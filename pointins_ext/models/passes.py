@@ -16,8 +16,8 @@ class BackboneOutput:
     """Up-cast output of one backbone pass: N loss voxels of all its views."""
 
     features: StageFeatures
-    coord: torch.Tensor  # (N, 3) augmented, metres
-    scene_coord: torch.Tensor  # (N, 3) scene, metres
+    coord: torch.Tensor  # (N, 3) augmented, meters
+    scene_coord: torch.Tensor  # (N, 3) scene, meters
     grid_coord: torch.Tensor  # (N, 3) integer cell at the loss stride
     view: torch.Tensor  # (N,) long
     num_views: int  # of the batch, also where some have no voxel

@@ -4,7 +4,7 @@ import torch
 
 from pointins_ext.branch import (
     OffsetField,
-    Regulariser,
+    Regularizer,
     match,
     offset_loss,
     offset_targets,
@@ -26,8 +26,8 @@ class PointINS(PointModel):
     """Runs the wrapped `pretrainer` unchanged and teaches its student the instance offsets that its teacher predicts.
 
     The pretrainer must hold `student` and `teacher` ModuleDicts with a `backbone` each; they get an `offset_head`, so
-    that its EMA, optimiser and checkpoints carry the branch. State-dict keys stay those of the pretrainer, without a
-    prefix. Regularisers (ODR, SCR) are installed by hooks through `add_regulariser`, in hook order.
+    that its EMA, optimizer and checkpoints carry the branch. State-dict keys stay those of the pretrainer, without a
+    prefix. Regularizers (ODR, SCR) are installed by hooks through `add_regularizer`, in hook order.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class PointINS(PointModel):
         self.offset_warmup_ratio = offset_warmup_ratio
         self.offset_warmup_steps = offset_warmup_steps
         self.match_radius = match_radius
-        self.teacher_regularisers: list[Regulariser] = []
-        self.student_regularisers: list[Regulariser] = []
+        self.teacher_regularizers: list[Regularizer] = []
+        self.student_regularizers: list[Regularizer] = []
         self.step = 0
         self.warmup_steps = offset_warmup_steps or 0
-        self.teacher_field: OffsetField | None = None  # before regularisation, for monitors
+        self.teacher_field: OffsetField | None = None  # before regularization, for monitors
         self.target_field: OffsetField | None = None
         self._checked_views = False
 
@@ -66,9 +66,9 @@ class PointINS(PointModel):
     def teacher(self):
         return self.pretrainer.teacher
 
-    def add_regulariser(self, regulariser: Regulariser, side: str = "teacher") -> None:
+    def add_regularizer(self, regularizer: Regularizer, side: str = "teacher") -> None:
         """Install ODR or SCR on the teacher's offsets, or on the student's (the paper's layout ablation)."""
-        {"teacher": self.teacher_regularisers, "student": self.student_regularisers}[side].append(regulariser)
+        {"teacher": self.teacher_regularizers, "student": self.student_regularizers}[side].append(regularizer)
 
     # -- the host's events ------------------------------------------------------------------------------------------
 
@@ -109,15 +109,15 @@ class PointINS(PointModel):
 
     def offset_loss(self, passes: Passes) -> tuple[torch.Tensor, torch.Tensor]:
         """L_off over all student passes, and the share of student voxels that had a valid target."""
-        # half precision ends here: ranks, neighbours and metres need fp32
+        # half precision ends here: ranks, neighbors and meters need fp32
         with torch.autocast(passes.teacher.coord.device.type, enabled=False):
             with torch.no_grad():
                 self.teacher_field = self._scene_field(passes.teacher, self.teacher.offset_head, passes)
-                self.target_field = offset_targets(self.teacher_field, self.teacher_regularisers)
+                self.target_field = offset_targets(self.teacher_field, self.teacher_regularizers)
             losses, matched = [], []
             for student in passes.students:
                 field = self._scene_field(student, self.student.offset_head, passes)
-                prediction = self._regularised(field)
+                prediction = self._regularized(field)
                 for target, valid in zip(*self._targets_of(student, field, passes), strict=True):
                     losses.append(offset_loss(prediction, target, valid, field.view))
                     matched.append(valid.float().mean())
@@ -145,9 +145,9 @@ class PointINS(PointModel):
             voxel=voxel,
         )
 
-    def _regularised(self, field: OffsetField) -> torch.Tensor:
-        """Student offsets, straight through its regularisers where the layout ablation put some."""
-        refined = offset_targets(field.replace(offset=field.offset.detach()), self.student_regularisers)
+    def _regularized(self, field: OffsetField) -> torch.Tensor:
+        """Student offsets, straight through its regularizers where the layout ablation put some."""
+        refined = offset_targets(field.replace(offset=field.offset.detach()), self.student_regularizers)
         return field.offset + (refined.offset - field.offset).detach()
 
     def _targets_of(

@@ -6,7 +6,7 @@ from torch import nn
 
 
 class PrototypeHead(nn.Module):
-    """Projector and weight-normalised prototypes: features (N,C) to cosine similarities (N,K)."""
+    """Projector and weight-normalized prototypes: features (N,C) to cosine similarities (N,K)."""
 
     def __init__(self, in_channels: int, hidden_channels: int, embed_channels: int, num_prototypes: int):
         super().__init__()

@@ -47,7 +47,7 @@ class PSA(TeacherStudent):
     Views come in pairs (2b, 2b+1 of scene b) under `global_*`, with `global_cluster` (N,) long, -1 = none, ids unique
     in a scene, and `global_box` (N,7), the upright box of a point's cluster in the frame of `global_origin_coord`: both
     from the transform ClusterBoxes. `contrast`: "segment" pools the features of every cluster (PSA-SC, on SegContrast),
-    "scene" those of every view (PSA-DC, on DepthContrast). `anchor`: length, width, height of the anchor box, metres.
+    "scene" those of every view (PSA-DC, on DepthContrast). `anchor`: length, width, height of the anchor box, meters.
     The queue holds teacher embeddings of the last steps and is part of the checkpoint. Each process keeps its own, from
     its own scenes alone; checkpoints carry that of rank 0, with which every rank resumes.
     """

@@ -99,10 +99,10 @@ class OffsetSegmentor(PointSegmentor):
 class PointGroup(OffsetSegmentor):
     """Instance segmentation (Jiang et al., CVPR 2020) on shifted points alone, no score network.
 
-    Points of one predicted class and cloud join up to cluster_thresh * voxel_size metres apart. Clusters of
+    Points of one predicted class and cloud join up to cluster_thresh * voxel_size meters apart. Clusters of
     cluster_min_points become masks, those of more than cluster_propose_points proposals; the score is the mean
     probability of the class. In evaluation a batch is one scene: pred_masks (P,N), pred_scores and pred_classes (P,).
-    cluster_closed_points bounds the neighbours of a point in Pointcept's buffers; the components here need no bound.
+    cluster_closed_points bounds the neighbors of a point in Pointcept's buffers; the components here need no bound.
     """
 
     def __init__(

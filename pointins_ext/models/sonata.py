@@ -38,7 +38,7 @@ class Sonata(TeacherStudent):
     """Student on masked global views and on local views learns the prototypes that the teacher gives the whole views.
 
     Global views of scene b are `num_global_view`*b, ...; the first is the principal one, which local views learn from.
-    Sizes and radii are metres, ratios are of the training steps. `match_max_k` is accepted, and unused as in Pointcept:
+    Sizes and radii are meters, ratios are of the training steps. `match_max_k` is accepted, and unused as in Pointcept:
     a student voxel learns from the nearest teacher voxel alone. A loss of weight 0 is not computed and not reported.
     ValueError where weights and numbers of views contradict each other.
     """

@@ -4,7 +4,7 @@ from pointins_ext.ops.arrays import as_array
 from pointins_ext.ops.components import (
     connected_components,
     join_nearest,
-    neighbour_components,
+    neighbor_components,
     radius_components,
 )
 from pointins_ext.ops.kmeans import kmeans
@@ -20,7 +20,7 @@ __all__ = [
     "estimate_normals",
     "join_nearest",
     "kmeans",
-    "neighbour_components",
+    "neighbor_components",
     "neighbours",
     "plane_points",
     "radius_components",

@@ -1,4 +1,4 @@
-"""Batch normalisation that also takes a batch of one row."""
+"""Batch normalization that also takes a batch of one row."""
 
 from torch import nn
 from torch.nn import functional

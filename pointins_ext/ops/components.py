@@ -25,8 +25,8 @@ def connected_components(source, target, num_nodes):
 
 
 @torch.no_grad()
-def neighbour_components(index):
-    """Components of the graph of a table of neighbours, as `neighbours` gives it for the points of one set.
+def neighbor_components(index):
+    """Components of the graph of a table of neighbors, as `neighbours` gives it for the points of one set.
 
     index (N, k) long, -1 where there is none -> label (N,) long 0..C-1, numbered by smallest node.
     """
@@ -40,7 +40,7 @@ def neighbour_components(index):
 
 
 def join_nearest(label, coord, group, radius):
-    """Labels (N,) in which each -1 takes that of the nearest labelled point of its group, if one is within `radius`.
+    """Labels (N,) in which each -1 takes that of the nearest labeled point of its group, if one is within `radius`.
 
     label (N,) long, coord (N, 3), group (N,) long, radius in the unit of coord.
     """
@@ -88,7 +88,7 @@ def radius_components(coord, radius, group=None):
 
     coord (N, 3), radius in the unit of coord, group (N,) long or None (one group) -> label (N,) long 0..C-1, numbered
     by smallest point. ValueError for radius <= 0 and for coordinates that are not finite.
-    Near-linear even where thousands of points fall onto one spot, as centres do that are shifted by good offsets: the
+    Near-linear even where thousands of points fall onto one spot, as centers do that are shifted by good offsets: the
     points of a grid cell with diagonal `radius` are connected anyway, so only cells are joined.
     """
     if not radius > 0:
@@ -107,7 +107,7 @@ def radius_components(coord, radius, group=None):
     # one representative point a cell joins most cells; only pairs still apart are worth the exact test
     first = coord[point[start]].T.contiguous()
     joined, parted = [], []
-    for pair in _neighbouring_cells(key, stride):
+    for pair in _neighboring_cells(key, stride):
         gap = first.index_select(1, pair[0]) - first.index_select(1, pair[1])
         near = gap.square_().sum(0) <= radius**2
         joined.append(pair[:, near])
@@ -133,7 +133,7 @@ def _cells(coord, radius, group):
     return cell, key, stride
 
 
-def _neighbouring_cells(key, stride):
+def _neighboring_cells(key, stride):
     """All pairs of cells that can hold points a radius apart, (2, P) at a time, the first ascending."""
     padded = torch.cat([key, key.new_full((5,), torch.iinfo(key.dtype).max)])
     for dx, dy in HALF_SHELL:

@@ -14,7 +14,7 @@ def kmeans(feat, group, num_clusters, generator=None, num_iterations=10, subsamp
 
     feat (N, C), group (N,) long -> label (N,) long in 0..K-1 within each group.
     k-means++ seeds and Lloyd's iterations see at most `subsample` random points of a group, then every point takes its
-    nearest centre: on features of rooms 1024 end within 2 % of the inertia of all. Groups with fewer distinct points
+    nearest center: on features of rooms 1024 end within 2 % of the inertia of all. Groups with fewer distinct points
     than num_clusters get that many clusters. With `normalize` a feature's direction counts alone. The same generator
     state gives the same labels; a CPU generator serves tensors on any device. ValueError for features that are not
     finite.
@@ -41,13 +41,13 @@ def _kmeans(feat, group, num_clusters, generator, num_iterations, subsample, nor
     inside = mask[:, None].to(point.dtype)
     mean = inside @ point / inside.sum(2, keepdim=True).clamp(min=1)
     point -= mean  # distances by inner products lose digits far from the origin
-    centre, exists = _seed(point, mask, num_clusters, generator)
-    centre = _lloyd(point, mask, centre, exists, num_iterations)
+    center, exists = _seed(point, mask, num_clusters, generator)
+    center = _lloyd(point, mask, center, exists, num_iterations)
 
     label = torch.empty_like(group)
     for g, rows in enumerate(order.split(count.tolist())):
         for block in rows.split(BLOCK):
-            label[block] = _nearest(rows_of(block)[None] - mean[g], centre[g : g + 1], exists[g : g + 1])[0]
+            label[block] = _nearest(rows_of(block)[None] - mean[g], center[g : g + 1], exists[g : g + 1])[0]
     return label
 
 
@@ -66,9 +66,9 @@ def _subsample(order, group, count, size, generator):
 
 
 def _seed(point, mask, num_clusters, generator):
-    """k-means++ (Arthur and Vassilvitskii 2007): centres (G, K, C), and which of them exist (G, K)."""
+    """k-means++ (Arthur and Vassilvitskii 2007): centers (G, K, C), and which of them exist (G, K)."""
     draw = _uniform((len(point), num_clusters), generator, point.device).double()
-    centre = point.new_zeros(len(point), num_clusters, point.shape[2])
+    center = point.new_zeros(len(point), num_clusters, point.shape[2])
     exists = torch.zeros(len(point), num_clusters, dtype=torch.bool, device=point.device)
     row = torch.arange(len(point), device=point.device)
     weight = nearest = mask.double()
@@ -76,29 +76,29 @@ def _seed(point, mask, num_clusters, generator):
         total = weight.cumsum(1)
         chosen = torch.searchsorted(total, draw[:, k, None] * total[:, -1:], right=True).squeeze(1)
         exists[:, k] = total[:, -1] > 0
-        centre[:, k] = point[row, chosen.clamp_(max=point.shape[1] - 1)]
+        center[:, k] = point[row, chosen.clamp_(max=point.shape[1] - 1)]
         # differences, not inner products: the distance of a duplicate must be exactly 0
-        distance = torch.cdist(point, centre[:, k : k + 1], compute_mode="donot_use_mm_for_euclid_dist").squeeze(2)
+        distance = torch.cdist(point, center[:, k : k + 1], compute_mode="donot_use_mm_for_euclid_dist").squeeze(2)
         nearest = distance if k == 0 else torch.minimum(nearest, distance)
         weight = nearest.double().square() * mask
-    return centre, exists
+    return center, exists
 
 
-def _lloyd(point, mask, centre, exists, num_iterations):
+def _lloyd(point, mask, center, exists, num_iterations):
     """Lloyd's iterations; a cluster that loses all its points stays where it is."""
     label = None
     for _ in range(num_iterations):
-        previous, label = label, _nearest(point, centre, exists)
+        previous, label = label, _nearest(point, center, exists)
         if previous is not None and torch.equal(previous, label):
             break
-        member = torch.zeros(*label.shape, centre.shape[1], dtype=point.dtype, device=point.device)
+        member = torch.zeros(*label.shape, center.shape[1], dtype=point.dtype, device=point.device)
         member.scatter_(2, label[..., None], mask[..., None].to(point.dtype))
         size = member.sum(1)[..., None]
-        centre = torch.where(size > 0, member.transpose(1, 2) @ point / size.clamp(min=1), centre)
-    return centre
+        center = torch.where(size > 0, member.transpose(1, 2) @ point / size.clamp(min=1), center)
+    return center
 
 
-def _nearest(point, centre, exists):
-    """Nearest existing centre: point (G, S, C), centre (G, K, C) -> (G, S)."""
-    half_norm = centre.square().sum(2).div(2).masked_fill(~exists, float("inf"))
-    return torch.baddbmm(half_norm[:, None], point, centre.transpose(1, 2), alpha=-1).argmin(2)
+def _nearest(point, center, exists):
+    """Nearest existing center: point (G, S, C), center (G, K, C) -> (G, S)."""
+    half_norm = center.square().sum(2).div(2).masked_fill(~exists, float("inf"))
+    return torch.baddbmm(half_norm[:, None], point, center.transpose(1, 2), alpha=-1).argmin(2)

@@ -1,4 +1,4 @@
-"""Grouped nearest neighbours: k-d tree on CPU, brute force in bounded chunks on CUDA."""
+"""Grouped nearest neighbors: k-d tree on CPU, brute force in bounded chunks on CUDA."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ def neighbours(query, support, query_group, support_group, k, radius=None):
     device, so large coordinates lose nothing. ValueError for k < 1.
     """
     if k < 1:
-        raise ValueError(f"neighbours needs k >= 1, got {k}")
+        raise ValueError(f"neighbors needs k >= 1, got {k}")
     if len(query) == 0 or len(support) == 0:
         return torch.full((len(query), k), -1, dtype=torch.long, device=query.device)
     search = _search_chunks if query.is_cuda else _search_tree

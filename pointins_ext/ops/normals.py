@@ -1,10 +1,10 @@
-"""Normals of a point cloud from the covariance of every point's neighbours."""
+"""Normals of a point cloud from the covariance of every point's neighbors."""
 
 import torch
 
 from pointins_ext.ops.neighbours import neighbours
 
-CHUNK = 1 << 14  # points whose neighbours are gathered at once
+CHUNK = 1 << 14  # points whose neighbors are gathered at once
 
 
 @torch.no_grad()
@@ -24,9 +24,9 @@ def estimate_normals(coord, k=16, viewpoint=None):
     return torch.where((towards < 0)[:, None], -normal, normal).to(coord.dtype)
 
 
-def _smallest_axis(position, centre, index):
+def _smallest_axis(position, center, index):
     found = (index >= 0)[..., None]
-    offset = (position[index.clamp(min=0)] - centre[:, None]) * found
+    offset = (position[index.clamp(min=0)] - center[:, None]) * found
     offset = (offset - offset.sum(1, keepdim=True) / found.sum(1, keepdim=True)) * found
     covariance = offset.transpose(1, 2) @ offset
     axis = torch.linalg.eigh(covariance)[1][..., 0]  # eigenvalues ascend

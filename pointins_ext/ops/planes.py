@@ -14,9 +14,9 @@ REFITS = 2
 def plane_points(coord, threshold=None, min_ratio=0.04, min_extent=(1.5, 0.8), max_behind=0.05, max_planes=12, seed=0):
     """Mask of the points on the planes that bound a scene: what stands before them is left as objects.
 
-    coord (N, 3), metres, any orientation -> (N,) bool: within `threshold` metres of a dominant plane; None is 1/150 of
+    coord (N, 3), meters, any orientation -> (N,) bool: within `threshold` meters of a dominant plane; None is 1/150 of
     the scene's extent, between 0.01 and 0.2. The `max_planes` planes with most points are examined. A plane is dominant
-    if at least `min_ratio` of the points lie on it, if its patch measures at least `min_extent` (length, width) metres,
+    if at least `min_ratio` of the points lie on it, if its patch measures at least `min_extent` (length, width) meters,
     or 0.5 and 0.25 of the scene's extent where that is less (table tops), and if at most `max_behind` of the points lie
     behind it: a cabinet's front has the wall behind it. So walls between two scanned rooms stay.
     RANSAC with one point and its normal as hypothesis, refitted by least squares; `seed` fixes its draws.
@@ -71,8 +71,8 @@ def _voters(sample, vote, free, normal, level, threshold):
 
 def _axes(point):
     """Principal axes as columns, the direction of least spread first."""
-    centred = point - point.mean(0)
-    return torch.linalg.eigh(centred.T @ centred)[1]
+    centered = point - point.mean(0)
+    return torch.linalg.eigh(centered.T @ centered)[1]
 
 
 def _spread(point):

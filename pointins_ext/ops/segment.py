@@ -43,7 +43,7 @@ def segment_rank(value, group, num_groups):
     """Ascending rank 1..n_g of every value within its group; equal values share their average rank.
 
     value (N,) float32, group (N,) long -> (N,) float32, exact for groups of up to 2**23 points.
-    The ranks that ODR feeds to the prior's quantile function (paper, offset distribution regularisation).
+    The ranks that ODR feeds to the prior's quantile function (paper, offset distribution regularization).
     """
     # one sort of integers for groups and values: 3 to 5 times as fast as two of floats. Bits of floats ascend like the
     # floats, those of negative ones once they are turned round; + 0.0 makes -0.0 equal to 0.0

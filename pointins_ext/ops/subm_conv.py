@@ -1,7 +1,7 @@
 """Submanifold sparse 3D convolution in plain PyTorch (Graham et al., CVPR 2018), weight layout of spconv.
 
 One gather, matrix product and scatter for each kernel offset. Measured on CPU this beats one product over gathered
-(N, 27 * C) rows by 1.5 to 7 times: on scanned surfaces a voxel has about 9 of its 26 neighbours.
+(N, 27 * C) rows by 1.5 to 7 times: on scanned surfaces a voxel has about 9 of its 26 neighbors.
 """
 
 import math
@@ -15,7 +15,7 @@ from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
 @dataclass(frozen=True, eq=False)
 class KernelMap:
-    """Which voxel is whose neighbour, for every offset of a cubic kernel (spconv's "indice pairs").
+    """Which voxel is whose neighbor, for every offset of a cubic kernel (spconv's "indice pairs").
 
     `pairs[i] = (lower, upper)`: point indices with cell(upper) = cell(lower) + delta, where delta belongs to kernel
     cell `kernel_size**3 // 2 + 1 + i`; read the other way round the same pairs serve -delta. Only the first point of a
@@ -29,7 +29,7 @@ class KernelMap:
 
 @torch.no_grad()
 def kernel_map(grid_coord, batch, kernel_size):
-    """Neighbour table of packed voxel clouds, by sorted keys.
+    """Neighbor table of packed voxel clouds, by sorted keys.
 
     grid_coord (N,3) integers >= 0, batch (N,) long, `kernel_size` odd (else ValueError) -> KernelMap.
     """
@@ -90,8 +90,8 @@ class _SubMConv(torch.autograd.Function):
 def subm_conv(feat, weight, kernel_map):
     """Submanifold convolution: output where, and only where, there is input. Follows autocast.
 
-    feat (N,Cin), weight (Cout,k,k,k,Cin) with kernel axes x, y, z -> (N,Cout). Points that share a cell: neighbours see
-    the first of them, and each of them gets its own centre term plus the cell's neighbour terms (spconv, too, lets the
+    feat (N,Cin), weight (Cout,k,k,k,Cin) with kernel axes x, y, z -> (N,Cout). Points that share a cell: neighbors see
+    the first of them, and each of them gets its own center term plus the cell's neighbor terms (spconv, too, lets the
     first point stand for the cell and gives every point an output; which of the others count depends on its algorithm).
     """
     if torch.is_autocast_enabled(feat.device.type):

@@ -1,4 +1,4 @@
-"""Sorted integer keys of voxels: the common ground of grid pooling and of neighbour tables."""
+"""Sorted integer keys of voxels: the common ground of grid pooling and of neighbor tables."""
 
 import numpy as np
 import torch

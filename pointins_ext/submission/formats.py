@@ -1,7 +1,7 @@
 """The files that the servers of SemanticKITTI, nuScenes and ScanNet ask for, scan by scan.
 
 The formats are those of semantic-kitti-api's validate_submission.py, of nuscenes-devkit's eval/lidarseg and
-eval/panoptic, and of ScanNet's BenchmarkScripts. They hold for labelled splits, too: the official scripts score those.
+eval/panoptic, and of ScanNet's BenchmarkScripts. They hold for labeled splits, too: the official scripts score those.
 """
 
 import io

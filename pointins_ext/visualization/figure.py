@@ -12,7 +12,7 @@ from .render import Camera, instance_colors, match_colors, render_points, visibl
 PIXELS_PER_INCH = 150
 VIEW_SIZE = (720, 900)
 ARROW_CELL = 32  # pixels; one arrow per cell of this size
-FADED = 0.22  # how much of its colour a point keeps under the arrows
+FADED = 0.22  # how much of its color a point keeps under the arrows
 
 
 def panel(images, titles, columns, path):
@@ -30,10 +30,10 @@ def panel(images, titles, columns, path):
 
 
 def instances_figure(scenes, path, azimuth=45.0, elevation=38.0, point_size=5):
-    """Writes one row a scene: scan, predicted instances, true instances, arrows to the predicted centres.
+    """Writes one row a scene: scan, predicted instances, true instances, arrows to the predicted centers.
 
-    A scene has coord (N, 3) metres, color (N, 3) 0..255, predicted (N,) and instance (N,) ids, -1 = none, and offset
-    (N, 3) metres to the predicted centre; name is optional. Predicted instances wear the colour of the true one that
+    A scene has coord (N, 3) meters, color (N, 3) 0..255, predicted (N,) and instance (N,) ids, -1 = none, and offset
+    (N, 3) meters to the predicted center; name is optional. Predicted instances wear the color of the true one that
     they overlap most. Returns the path. Raises ValueError for no scene and KeyError for a missing entry.
     """
     check_scenes("instances_figure", scenes, {"coord", "color", "predicted", "instance", "offset"})
@@ -63,7 +63,7 @@ def _scene_row(axes, scene, azimuth, elevation, point_size):
         (scene["color"], f"Scan {scene.get('name', '')}".strip()),
         (painted, f"Predicted: {_count(predicted)} instances"),
         (instance_colors(truth), f"Truth: {_count(truth)} instances"),
-        (pale, "Offsets to the predicted centres"),
+        (pale, "Offsets to the predicted centers"),
     )
     for axis, (color, title) in zip(axes, views, strict=True):
         axis.imshow(render_points(coord, color, point_size=point_size, camera=camera))

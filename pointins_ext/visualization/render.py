@@ -1,4 +1,4 @@
-"""Point clouds to images in NumPy: orthographic camera, z-buffer of splats, eye-dome shading, instance colours."""
+"""Point clouds to images in NumPy: orthographic camera, z-buffer of splats, eye-dome shading, instance colors."""
 
 from dataclasses import dataclass
 
@@ -34,10 +34,10 @@ SHADE_REACH = 0.05  # depth step, as a share of the scene's size, beyond which s
 
 @dataclass(frozen=True)
 class Camera:
-    """Orthographic camera: rows of `axes` (3, 3) are right, up and towards the viewer; `scale` pixels a metre."""
+    """Orthographic camera: rows of `axes` (3, 3) are right, up and towards the viewer; `scale` pixels a meter."""
 
     axes: np.ndarray
-    center: np.ndarray  # (2,) what stands in the middle of the image, metres along right and up
+    center: np.ndarray  # (2,) what stands in the middle of the image, meters along right and up
     scale: float
     size: tuple  # (height, width)
 
@@ -56,7 +56,7 @@ class Camera:
         return cls(axes, (low + high) / 2, float((room / np.maximum(high - low, 1e-6)).min()), tuple(size))
 
     def project(self, coord):
-        """Image position (N, 2) as column and row, and distance from the viewer (N,) in metres, up to a constant."""
+        """Image position (N, 2) as column and row, and distance from the viewer (N,) in meters, up to a constant."""
         right, up, near = self.axes @ np.asarray(coord, dtype=np.float64).T
         column = self.size[1] / 2 + (right - self.center[0]) * self.scale
         row = self.size[0] / 2 - (up - self.center[1]) * self.scale
@@ -88,7 +88,7 @@ def visible_points(coord, camera, point_size=3):
 def render_points(
     coord, color, size=(480, 640), azimuth=45.0, elevation=35.0, point_size=3, background=(255, 255, 255), camera=None
 ):
-    """Image (H, W, 3) uint8 of coord (N, 3) in metres with color (N, 3) 0..255; the nearest point wins a pixel.
+    """Image (H, W, 3) uint8 of coord (N, 3) in meters with color (N, 3) 0..255; the nearest point wins a pixel.
 
     Pixels behind a depth step are darkened, so that edges read without normals. `camera` overrides size and angles.
     Raises ValueError where color does not fit coord.
@@ -111,7 +111,7 @@ def render_points(
 
 
 def instance_colors(ids):
-    """Colours (N, 3) uint8 of instance ids (N,): the same id has the same colour everywhere, negative ids are grey."""
+    """Colors (N, 3) uint8 of instance ids (N,): the same id has the same color everywhere, negative ids are gray."""
     ids = np.asarray(ids, dtype=np.int64)
     cycle, index = np.divmod(np.maximum(ids, 0), len(PALETTE))
     # Each further round through the palette is mixed with white or black by another amount.
@@ -152,13 +152,13 @@ def _disc(size):
 
 
 def _eye_dome(distance, hit, radius, reach):
-    """(H, W) light in 0..1: a pixel loses light for every neighbour, `radius` pixels away, that is nearer."""
+    """(H, W) light in 0..1: a pixel loses light for every neighbor, `radius` pixels away, that is nearer."""
     padded = np.pad(distance, radius, constant_values=np.inf)
     depth = np.zeros(distance.shape)
     steps = [(dy, dx) for dy in (-radius, 0, radius) for dx in (-radius, 0, radius) if dy or dx]
     for dy, dx in steps:
         rows = slice(radius + dy, radius + dy + distance.shape[0])
         columns = slice(radius + dx, radius + dx + distance.shape[1])
-        neighbour = padded[rows, columns]
-        depth[hit] += np.clip((distance[hit] - neighbour[hit]) / reach, 0.0, 1.0)
+        neighbor = padded[rows, columns]
+        depth[hit] += np.clip((distance[hit] - neighbor[hit]) / reach, 0.0, 1.0)
     return np.exp(-DARKENING / len(steps) * depth)

@@ -62,7 +62,7 @@ def write_report(path, metrics, images=(), curves=None, commands=(), title="Poin
 
 
 def write_page(path, title, body, style=""):
-    """Writes an HTML page in the report's colours, whole or not at all; `style` is further CSS. Returns the path."""
+    """Writes an HTML page in the report's colors, whole or not at all; `style` is further CSS. Returns the path."""
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}{style}</style></head>\n'

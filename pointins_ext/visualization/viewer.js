@@ -1,5 +1,5 @@
 // Draws the scans that viewer.py wrote into the page as SCANS. A control changes `state`, `draw` turns state into
-// traces and table marks; nothing else touches the plot. Lengths arrive as integer millimetres.
+// traces and table marks; nothing else touches the plot. Lengths arrive as integer millimeters.
 "use strict";
 
 const LINES = 1500; // offsets drawn of one scan
@@ -9,7 +9,7 @@ const plot = document.getElementById("plot");
 // columns: the scan per point, from `unpack`; hidden: rows of the table
 const state = { scan: null, columns: null, points: "instances", centers: false, offsets: false, hidden: new Set() };
 
-const metres = (columns) => columns.map((column) => column.map((mm) => mm / 1000));
+const meters = (columns) => columns.map((column) => column.map((mm) => mm / 1000));
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const inkOn = (rgb) => {
   const [r, g, b] = rgb.match(/\d+/g);
@@ -24,8 +24,8 @@ function unpack(scan) {
     return row.map((r) => values[r]);
   };
   const row = scan.instances.flatMap((instance, r) => Array(instance.drawn).fill(r));
-  const coord = metres(scan.coord);
-  const offset = metres(scan.offset);
+  const coord = meters(scan.coord);
+  const offset = meters(scan.offset);
   return {
     row,
     coord,
@@ -62,7 +62,7 @@ function traces() {
     scan("input", input, text),
     scan("instances", color, text),
     ...(truthColor.length ? [scan("truth", truthColor, truthText)] : []),
-    cloud("predicted centres", state.centers, assigned, shifted, color, text, { size: 1.5, opacity: 0.6 }),
+    cloud("predicted centers", state.centers, assigned, shifted, color, text, { size: 1.5, opacity: 0.6 }),
     centerMarkers(shownCenters()),
     offsetLines(assigned.filter((i) => i % step === 0)),
   ];
@@ -83,7 +83,7 @@ function shownCenters() {
 function centerMarkers(shown) {
   const columns = [0, 1, 2].map((axis) => shown.map((instance) => instance.center[axis] / 1000));
   const [colors, texts] = [shown.map((instance) => instance.color), shown.map(describe)];
-  return cloud("centres", state.centers, [...shown.keys()], columns, colors, texts, { symbol: "diamond", size: 8 });
+  return cloud("centers", state.centers, [...shown.keys()], columns, colors, texts, { symbol: "diamond", size: 8 });
 }
 
 function offsetLines(index) {
@@ -94,7 +94,7 @@ function offsetLines(index) {
   return { type: "scatter3d", mode: "lines", ...about, x, y, z, line };
 }
 
-// Instance numbers at the centres: the points around a marker hide it, a label lies on top.
+// Instance numbers at the centers: the points around a marker hide it, a label lies on top.
 function labels() {
   if (!state.centers) return [];
   return shownCenters().slice(0, LABELS).map(({ id, color, center }) => {

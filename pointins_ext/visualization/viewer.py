@@ -46,13 +46,13 @@ BODY = """<header><h1>{title}</h1><select id="scan" aria-label="scan"></select>
 <label><input type="radio" name="points" value="truth"><span>Truth</span></label>
 <label><input type="radio" name="points" value="none"><span>No points</span></label></fieldset>
 <fieldset aria-label="on top">
-<label><input type="checkbox" id="centers"><span>Predicted centres</span></label>
+<label><input type="checkbox" id="centers"><span>Predicted centers</span></label>
 <label><input type="checkbox" id="offsets"><span>Offsets</span></label></fieldset></header>
 <div id="plot"></div>
 <aside><p id="about"></p>
 <p>Click a row to hide or show its points.</p>
 <details><summary>What the score says</summary><p>By which share the offsets shrink the instance: from 0, its points
-stay as far apart as they are, to 1, all predict the same centre. It is taken from the prediction alone and tells how
+stay as far apart as they are, to 1, all predict the same center. It is taken from the prediction alone and tells how
 well the points agree, not whether the instance is right.</p></details>
 <table><thead><tr><th><input type="checkbox" id="all" aria-label="all">instance</th><th>points</th><th>score</th></tr>
 </thead><tbody></tbody></table>
@@ -65,8 +65,8 @@ well the points agree, not whether the instance is right.</p></details>
 def write_viewer(path, scenes, title="PointINS viewer", max_points=60_000):
     """Writes one HTML file that shows scenes in 3D, without any external resource, and returns its path.
 
-    A scene is that of `instances_figure`: coord (N, 3) metres, color (N, 3) 0..255, predicted (N,) ids, -1 = none, and
-    offset (N, 3) metres to the predicted centre; instance (N,), the true ids, and name are optional. At most
+    A scene is that of `instances_figure`: coord (N, 3) meters, color (N, 3) 0..255, predicted (N,) ids, -1 = none, and
+    offset (N, 3) meters to the predicted center; instance (N,), the true ids, and name are optional. At most
     `max_points` of a scene are drawn, always the same, some of every instance; the numbers of the table are those of
     all points. For the score of an instance see `gathering`. Raises ValueError for no scene, shapes that do not fit or
     values that are not finite, KeyError for a missing entry, ImportError without plotly.
@@ -88,9 +88,9 @@ def write_viewer(path, scenes, title="PointINS viewer", max_points=60_000):
 
 
 def gathering(coord, offset, group, num_groups):
-    """Score (G,) in 0..1 of instances without labels: 1 - RMS spread of the predicted centres / that of the points.
+    """Score (G,) in 0..1 of instances without labels: 1 - RMS spread of the predicted centers / that of the points.
 
-    1 where all points, coord (N, 3), of a group (N,) agree on one centre, 0 where their offsets (N, 3) bring them no
+    1 where all points, coord (N, 3), of a group (N,) agree on one center, 0 where their offsets (N, 3) bring them no
     closer. No radius is needed, so it means the same for cups and cupboards. It is no probability: a wrong instance
     whose points agree scores high.
     """
@@ -126,10 +126,10 @@ def _scan(scene, name, max_points):
     scan = dict(
         name=name,
         total=len(coord),
-        range=_millimetres(_box(np.concatenate([coord, coord + offset]))),
+        range=_millimeters(_box(np.concatenate([coord, coord + offset]))),
         instances=rows,
-        coord=_millimetres(coord[drawn].T),
-        offset=_millimetres(offset[drawn].T),
+        coord=_millimeters(coord[drawn].T),
+        offset=_millimeters(offset[drawn].T),
         color=np.clip(np.round(color[drawn]), 0, 255).astype(np.uint8).tobytes().hex(),
     )
     return scan if truth is None else scan | _truth(truth, drawn)
@@ -164,7 +164,7 @@ def _instances(coord, offset, group, ids, painted):
     for i, row in enumerate(rows):
         row["extent"] = " × ".join(f"{length:.2f}" for length in extent[i]) + " m"
         if row["id"] >= 0:
-            row |= dict(score=round(float(score[i]), 3), center=_millimetres(center[i]))
+            row |= dict(score=round(float(score[i]), 3), center=_millimeters(center[i]))
     return rows
 
 
@@ -174,7 +174,7 @@ def _truth(truth, drawn):
 
 
 def _rows(ids, group, painted):
-    """Id, points and colour of every group; `painted` (N,) are the ids that give the colours."""
+    """Id, points and color of every group; `painted` (N,) are the ids that give the colors."""
     color = instance_colors(painted[np.unique(group, return_index=True)[1]])
     sizes = np.bincount(group).tolist()
     return [
@@ -201,5 +201,5 @@ def _box(points):
     return np.stack([low - room, high + room], axis=1)
 
 
-def _millimetres(metres):
-    return np.round(1000 * metres).astype(np.int64).tolist()
+def _millimeters(meters):
+    return np.round(1000 * meters).astype(np.int64).tolist()

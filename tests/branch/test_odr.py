@@ -117,7 +117,7 @@ def test_ties_share_one_length_wherever_they_stand():
 
 @pytest.mark.parametrize("direction", ["cartesian", "spherical", "keep"])
 @pytest.mark.parametrize("num_points", [1, 2, 500])
-def test_zero_offsets_are_finite_and_favour_no_direction(direction, num_points):
+def test_zero_offsets_are_finite_and_favor_no_direction(direction, num_points):
     offset = torch.zeros(num_points, 3)
     result = OffsetDistributionRegularization(PRIOR, direction)(offset, one_view(offset))
     median = PRIOR.quantile(torch.tensor(0.5))

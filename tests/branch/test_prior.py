@@ -86,7 +86,7 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ({"quantiles": [0.1, 0.3, 0.2]}, r"not increasing at entry 2 \(0.3 then 0.2\); expected lengths in metres"),
+        ({"quantiles": [0.1, 0.3, 0.2]}, r"not increasing at entry 2 \(0.3 then 0.2\); expected lengths in meters"),
         ({"quantiles": [-0.1, 0.3]}, r"a negative length \(-0.1\)"),
         ({"quantiles": [0.1, float("nan"), 0.2]}, "NaN or infinite"),
         ({"quantiles": [0.1, float("inf")]}, "NaN or infinite"),

@@ -12,7 +12,7 @@ VOXEL = 0.08
 
 
 def boxes(gap, size=(0.5, 0.5, 0.8), voxel=VOXEL, grid=(4, 2)):
-    """Surface voxels (N,3) of eight boxes, `gap` metres apart, and the box of each voxel (N,)."""
+    """Surface voxels (N,3) of eight boxes, `gap` meters apart, and the box of each voxel (N,)."""
     steps = [np.arange(0, edge + 1e-9, voxel) for edge in size]
     cells = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
     top = np.array([axis[-1] for axis in steps])
@@ -36,7 +36,7 @@ def one_view(coord):
 
 
 def towards_center(coord, box, share, noise=0.0, seed=0):
-    """Offsets at a share of the way to the true centre of each box."""
+    """Offsets at a share of the way to the true center of each box."""
     coord = torch.as_tensor(coord)
     center = torch.stack([coord[box == b].mean(0) for b in range(box.max() + 1)])[torch.as_tensor(box)]
     jitter = noise * torch.randn(coord.shape, generator=torch.Generator().manual_seed(seed))
@@ -160,7 +160,7 @@ def test_components_at_the_border_are_cut_and_invalid_on_request():
         assert result.valid.tolist() == [not exclude] * 12 + [True] * 12
 
 
-def test_more_neighbours_or_clusters_than_points():
+def test_more_neighbors_or_clusters_than_points():
     coord = lines([5])
     feat = torch.eye(5)
     result = SpatialClusteringRegularization(num_clusters=1, num_neighbours=50)(coord, feat, 0 * coord, one_view(coord))
@@ -239,7 +239,7 @@ def test_refine_points_at_centers_and_keeps_what_was_invalid():
         (dict(feature="fine"), "feature 'fine' is unknown; expected one of loss_stage, balanced, concat"),
         (dict(num_clusters=0), "num_clusters is 0 and num_neighbours 8; expected at least 1"),
         (dict(num_neighbours=0), "num_neighbours 0; expected at least 1"),
-        (dict(radius=0.0), "radius is 0.0; expected metres > 0, or None"),
+        (dict(radius=0.0), "radius is 0.0; expected meters > 0, or None"),
     ],
 )
 def test_unusable_options_are_named(options, message):

@@ -39,14 +39,14 @@ class Recorder:
         return field.replace(offset=field.offset + 1)
 
 
-def test_without_regularisers_the_offsets_are_the_targets():
+def test_without_regularizers_the_offsets_are_the_targets():
     start = field()
     target = offset_targets(start, [])
     assert torch.equal(target.offset, start.offset) and target.valid.all() and target.instances is None
     assert torch.equal(target.center, start.coord + start.offset)
 
 
-def test_regularisers_run_in_order_and_the_start_is_kept():
+def test_regularizers_run_in_order_and_the_start_is_kept():
     calls, start = [], field()
     before = start.offset.clone()
     target = offset_targets(start, [Recorder(calls, "a"), Recorder(calls, "b")])

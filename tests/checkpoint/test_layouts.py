@@ -68,7 +68,7 @@ def test_arguments_are_complete_and_the_given_ones_stay():
     "backbone, message",
     [
         (dict(BACKBONE, type="PT-v3m1"), "layout sonata holds a PT-v3m2 backbone, found 'PT-v3m1'"),
-        (dict(BACKBONE, colour=1), r"found 'PT-v3m2' with \['colour'\]; take layout pointcept"),
+        (dict(BACKBONE, color=1), r"found 'PT-v3m2' with \['color'\]; take layout pointcept"),
     ],
 )
 def test_another_backbone_is_refused(backbone, message):

@@ -173,7 +173,7 @@ def test_segment_says_why_it_finds_nothing(weight, scan, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "speck.npz: the scan is only" in done.stderr and "speck.npz: 0 instances: of the" in done.stderr
     done = tool("segment", "--weight", weight, "--input", tmp_path / "mm.npz", "--output", tmp_path / "out.ply")
-    assert done.returncode == 2 and "divide coordinates in millimetres by 1000" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and "divide coordinates in millimeters by 1000" in done.stderr.splitlines()[-1]
 
 
 def test_segment_help_states_its_defaults():

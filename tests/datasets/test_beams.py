@@ -21,7 +21,7 @@ BEAMS = np.linspace(-24, 2, 64)
 
 
 def sweep(elevations=BEAMS, resolution=0.5, seed=0):
-    """Returns (N,3) float32 of a spinning sensor at the origin, one for each ray, ranges between 3 and 60 metres."""
+    """Returns (N,3) float32 of a spinning sensor at the origin, one for each ray, ranges between 3 and 60 meters."""
     generator = np.random.default_rng(seed)
     azimuth = np.radians(np.arange(-180, 180, resolution) + 0.13)
     elevation, azimuth = (grid.ravel() for grid in np.meshgrid(np.radians(elevations), azimuth, indexing="ij"))

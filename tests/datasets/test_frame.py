@@ -1,4 +1,4 @@
-"""Scans on their side, upside down, in millimetres or of one voxel are told from those that are as they should be."""
+"""Scans on their side, upside down, in millimeters or of one voxel are told from those that are as they should be."""
 
 import os
 import subprocess
@@ -90,7 +90,7 @@ def test_the_unit_of_synthetic_scenes_is_right(kind, voxel):
 
 def test_other_units_are_told():
     coord = generate_room(0)["coord"]
-    words = r"^a.ply: its points lie [\d.]+ apart .*m if it is in millimetres.*divide .* by 1000 .*--grid-size"
+    words = r"^a.ply: its points lie [\d.]+ apart .*m if it is in millimeters.*divide .* by 1000 .*--grid-size"
     with pytest.raises(ValueError, match=words):
         check_units(coord * 1000, 0.04, "a.ply")
     with pytest.raises(ValueError, match=words):

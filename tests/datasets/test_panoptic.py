@@ -62,7 +62,7 @@ def test_kitti_objects_share_the_whole_label(kitti):
     raw = tiny.kitti_labels(coord, instance)
     assert len(np.unique(scene["instance"][instance >= 0])) == len(np.unique(raw[instance >= 0]))
     assert (scene["instance"][instance < 0] == -1).all() and scene["segment"].max() < 19
-    tiny.write_semantic_kitti(kitti, sequences=range(11, 22), unlabelled=range(11, 22))
+    tiny.write_semantic_kitti(kitti, sequences=range(11, 22), unlabeled=range(11, 22))
     test = SemanticKITTIPanopticDataset(split="test", data_root=str(kitti))
     assert (test.get_data(0)["instance"] == -1).all() and (test.get_data(0)["segment"] == -1).all()
 
@@ -75,7 +75,7 @@ def test_missing_labels_are_named(tmp_path):
     (tmp_path / "n" / "raw" / "v1.0-trainval" / "scene.json").unlink()
     with pytest.raises(FileNotFoundError, match="scene.json"):
         NuScenesPanopticDataset(split="train", data_root=str(tmp_path / "n"), share=0.5)
-    tiny.write_semantic_kitti(tmp_path / "k", unlabelled=(8,))
+    tiny.write_semantic_kitti(tmp_path / "k", unlabeled=(8,))
     with pytest.raises(FileNotFoundError, match="08/labels/000000.label does not exist"):
         SemanticKITTIPanopticDataset(split="val", data_root=str(tmp_path / "k")).get_data(0)
 

@@ -26,7 +26,7 @@ def write_pcd_scan(path, scan, encoding="binary_compressed"):
     columns = [*scan["coord"].T, rgb, *scan["normal"].T, scan["strength"][:, 0], scan["segment"], scan["instance"]]
     names = ("x", "y", "z", "rgb", "normal_x", "normal_y", "normal_z", "intensity", "label", "instance")
     types = [np.float32] * 8 + [np.int32] * 2
-    if encoding == "ascii":  # packed colours are denormal floats, which pypcd4 writes as text 0.0
+    if encoding == "ascii":  # packed colors are denormal floats, which pypcd4 writes as text 0.0
         columns[3], types[3] = rgb.view(np.uint32), np.uint32
     pypcd4.PointCloud.from_points(columns, names, types).save(path, pypcd4.Encoding(encoding))
 
@@ -122,7 +122,7 @@ def test_other_spellings_of_the_same(scan, tmp_path):
     assert (read_scan(tmp_path / "cloudcompare.ply")["strength"] == scan["strength"]).all()
 
 
-def test_las_with_eight_bit_colours_in_its_sixteen_bit_fields(scan, tmp_path):
+def test_las_with_eight_bit_colors_in_its_sixteen_bit_fields(scan, tmp_path):
     write_las_scan(tmp_path / "a.las", dict(scan, color=scan["color"] * 0, strength=scan["strength"] * 0))
     read = read_scan(tmp_path / "a.las")
     assert "color" not in read and "strength" not in read  # zeros, as writers fill in for what they have not
@@ -134,7 +134,7 @@ def test_las_with_eight_bit_colours_in_its_sixteen_bit_fields(scan, tmp_path):
 
 @settings(max_examples=20, deadline=None)
 @given(origin=st.tuples(*[st.floats(-5e6, 5e6)] * 3))
-def test_large_coordinates_are_centred_before_float32(origin, tmp_path_factory):
+def test_large_coordinates_are_centered_before_float32(origin, tmp_path_factory):
     coord = np.random.default_rng(0).uniform(-5, 5, (N, 3)) + origin
     path = tmp_path_factory.mktemp("utm") / "utm.ply"
     write_ply(path, coord)

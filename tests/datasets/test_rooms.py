@@ -1,4 +1,4 @@
-"""Procedural rooms: repeatable, consistently labelled, partly hidden, touching but never interpenetrating."""
+"""Procedural rooms: repeatable, consistently labeled, partly hidden, touching but never interpenetrating."""
 
 import numpy as np
 import pytest

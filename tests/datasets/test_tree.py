@@ -68,12 +68,12 @@ def test_results_are_no_scans_unless_they_are_named(scans):
     offset = {f"offset_{axis}": COORD[:, 0] for axis in "xyz"}
     write_ply(scans / "new.ply", COORD, comment=RESULT)
     write_ply(scans / "old.ply", COORD, instance=np.zeros(40, int), **offset)
-    write_ply(scans / "labelled.ply", COORD, instance=np.zeros(40, int))
+    write_ply(scans / "labeled.ply", COORD, instance=np.zeros(40, int))
     np.savez(scans / "result.npz", instance=np.zeros(40, int), center=COORD[:1], offset=COORD)
     np.savez(scans / "tested.npz", segment=np.zeros(40, int), instance=np.zeros(40, int))
     np.savez(scans / "scan.npz", points=COORD, instance=np.zeros(40, int))
     with pytest.warns(ScanWarning, match="4 left out .results of pointins_ext.: .*new.ply ...$"):
-        assert names(scans) == ["labelled.ply", "scan.npz", "z/a.npy", "z/room"]
+        assert names(scans) == ["labeled.ply", "scan.npz", "z/a.npy", "z/room"]
     assert find_scans(scans / "new.ply") == [str(scans / "new.ply")]
 
 

@@ -25,13 +25,13 @@ def test_nuscenes_values(roots):
 
 def test_semantic_kitti_values(tmp_path):
     train = (*range(8), 9, 10)
-    write_semantic_kitti(tmp_path / "velodyne", train, unlabelled=(1,))  # a name that also occurs inside the layout
+    write_semantic_kitti(tmp_path / "velodyne", train, unlabeled=(1,))  # a name that also occurs inside the layout
     dataset = build("SemanticKITTIDataset", tmp_path / "velodyne", ignore_index=-2)
     coord, instance = street(40)
-    scene, unlabelled = dataset[0], dataset[1]
+    scene, unlabeled = dataset[0], dataset[1]
     assert (scene["coord"] == coord).all() and scene["strength"][-1] == 1
     assert (scene["segment"] == classes(coord, instance, (0, 5, 0), 8, 12)).all()
-    assert (unlabelled["segment"] == -2).all()
+    assert (unlabeled["segment"] == -2).all()
     with pytest.raises(FileNotFoundError, match="sequences/08/velodyne"):
         build("SemanticKITTIDataset", tmp_path / "velodyne", "val")
     with pytest.raises(ValueError, match="no split 'training'.*train, val, test"):

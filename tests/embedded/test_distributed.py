@@ -25,7 +25,7 @@ OPTIONS = {
 
 
 def test_two_processes_equal_one_on_the_whole_batch(build_trainer, tiny_config, tmp_path):
-    """SGD with lr 1: two steps, so equal weights mean equal gradients; the second sees what the first synchronised."""
+    """SGD with lr 1: two steps, so equal weights mean equal gradients; the second sees what the first synchronized."""
     trainer = build_trainer("one", **{key.replace(".", "__"): value for key, value in OPTIONS.items()})
     start = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     trainer.train()
@@ -43,7 +43,7 @@ def test_two_processes_equal_one_on_the_whole_batch(build_trainer, tiny_config, 
 
 
 def test_pointins_on_two_processes_equals_one_on_the_whole_batch(tmp_path):
-    """Two SGD steps with the offset loss on, the second after a synchronised first: gradients of every parameter."""
+    """Two SGD steps with the offset loss on, the second after a synchronized first: gradients of every parameter."""
     config = tmp_path / "pointins.py"
     config.write_text(CONFIG)
     cfg = default_config_parser(config, dict(save_path=str(tmp_path / "one")))

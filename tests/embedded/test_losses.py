@@ -11,7 +11,7 @@ from pointins_ext.embedded.losses import CrossEntropyLoss, LovaszLoss, build_cri
 CE, LOVASZ = dict(type="CrossEntropyLoss", ignore_index=-1), dict(type="LovaszLoss", ignore_index=-1)
 
 
-def labelled(seed, number=40, classes=4):
+def labeled(seed, number=40, classes=4):
     generator = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(number, classes, generator=generator, dtype=torch.double)
     return logits, torch.randint(-1, classes, (number,), generator=generator)
@@ -36,7 +36,7 @@ def lovasz_loops(probability, label):
 
 @given(st.integers(0, 2**31))
 def test_lovasz_equals_the_loops(seed):
-    logits, label = labelled(seed)
+    logits, label = labeled(seed)
     known = label >= 0
     expected = lovasz_loops(logits.softmax(1)[known].numpy(), label[known].numpy())
     assert float(LovaszLoss(ignore_index=-1)(logits, label)) == pytest.approx(expected)
@@ -55,14 +55,14 @@ def test_without_labels_there_is_no_loss_and_no_gradient():
 
 
 def test_cross_entropy_is_torchs_with_weights():
-    logits, label = labelled(1)
+    logits, label = labeled(1)
     weight = [1.0, 2.0, 0.5, 4.0]
     expected = torch.nn.functional.cross_entropy(logits, label, torch.tensor(weight).double(), ignore_index=-1)
     torch.testing.assert_close(CrossEntropyLoss(weight=weight, loss_weight=0.5)(logits, label), expected / 2)
 
 
 def test_criteria_are_a_sum_and_save_nothing():
-    logits, label = labelled(2)
+    logits, label = labeled(2)
     both = build_criteria([dict(CE, weight=[1.0] * 4), LOVASZ])
     torch.testing.assert_close(both(logits, label), sum(build_criteria([c])(logits, label) for c in (CE, LOVASZ)))
     assert not both.state_dict()
@@ -95,7 +95,7 @@ def test_a_batch_that_teaches_nothing_costs_nothing(weight, smoothing, label):
 
 
 def test_class_weights_that_count_are_torchs():
-    logits, label = labelled(3)
+    logits, label = labeled(3)
     weight = torch.tensor([0.0, 1.0, 2.0, 0.0], dtype=torch.double)
     expected = torch.nn.functional.cross_entropy(logits, label, weight, ignore_index=-1)
     assert CrossEntropyLoss(weight=weight.tolist())(logits, label) == expected

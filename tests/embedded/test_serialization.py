@@ -42,7 +42,7 @@ def test_every_cell_has_its_own_code(order, depth):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_hilbert_curve_steps_to_a_face_neighbour(depth):
+def test_hilbert_curve_steps_to_a_face_neighbor(depth):
     cells = cube(depth)
     path = cells[encode(cells, None, depth, "hilbert").argsort()]
     assert (path.diff(dim=0).abs().sum(1) == 1).all()

@@ -72,7 +72,7 @@ def test_equals_attention_patch_by_patch(counts, order_index):
     torch.testing.assert_close(layer(cloud(counts)).feat, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_a_small_cloud_does_not_change_its_neighbours():
+def test_a_small_cloud_does_not_change_its_neighbors():
     torch.manual_seed(0)
     layer = SerializedAttention(12, 3, PATCH, 0, qkv_bias=True, qk_scale=None, attn_drop=0.0, proj_drop=0.0)
     both, alone = cloud((30, 3)), cloud((30, 3))

@@ -25,7 +25,7 @@ def test_hue_shift_equals_colorsys(seed, shift):
 
 @quick
 @given(seed=seeds)
-def test_colours_stay_colours(seed):
+def test_colors_stay_colors(seed):
     np.random.seed(seed)
     scene = make_scene(seed)
     for name in ("RandomColorJitter", "ChromaticTranslation", "ChromaticJitter", "ChromaticAutoContrast"):
@@ -35,7 +35,7 @@ def test_colours_stay_colours(seed):
     assert np.ptp(run("RandomColorGrayScale", scene, p=1)["color"], axis=1).max() == 0
 
 
-def test_scene_without_colour_passes():
+def test_scene_without_color_passes():
     for name in ("RandomColorJitter", "ChromaticTranslation", "ChromaticJitter", "ChromaticAutoContrast"):
         coord = dict(coord=np.zeros((3, 3), np.float32))
         assert run(name, coord, **NEEDED.get(name, dict(p=1))).keys() == coord.keys()

@@ -53,8 +53,8 @@ def test_scale_shift_and_jitter_stay_within_their_range(seed):
 
 
 def test_shifts_and_clips_place_the_box():
-    centred = run("CenterShift")["coord"]
-    assert centred.min(axis=0)[:2] == pytest.approx(-centred.max(axis=0)[:2], abs=1e-5) and centred[:, 2].min() == 0
+    centered = run("CenterShift")["coord"]
+    assert centered.min(axis=0)[:2] == pytest.approx(-centered.max(axis=0)[:2], abs=1e-5) and centered[:, 2].min() == 0
     assert run("CenterShift", apply_z=False)["coord"][:, 2] == pytest.approx(make_scene()["coord"][:, 2])
     assert run("PositiveShift")["coord"].min(axis=0) == pytest.approx(0)
     assert np.linalg.norm(run("NormalizeCoord")["coord"], axis=1).max() == pytest.approx(1)
@@ -62,7 +62,7 @@ def test_shifts_and_clips_place_the_box():
     assert (clipped.min(axis=0) == [-1, 2, 1]).all() and (clipped.max(axis=0) == [1, 3, 2]).all()
 
 
-def test_elastic_distortion_moves_neighbours_alike():
+def test_elastic_distortion_moves_neighbors_alike():
     np.random.seed(1)
     rng = np.random.default_rng(0)
     coord = rng.uniform(0, 3, (300, 3))

@@ -134,7 +134,7 @@ def test_points_without_instance_are_no_instance():
     assert (bare["instance"] == -1).all() and bare["bbox"].shape == (0, 8)
 
 
-def test_instance_parser_numbers_instances_and_finds_their_centres():
+def test_instance_parser_numbers_instances_and_finds_their_centers():
     scene = make_scene()
     result = run("InstanceParser", scene, segment_ignore_index=(-1, 0, 1))
     stuff = scene["segment"] < 2

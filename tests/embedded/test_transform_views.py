@@ -45,7 +45,7 @@ def test_views_are_affine_images_of_scene_points_within_the_size_range(seed, loc
             assert homogeneous @ fit == pytest.approx(views[f"{prefix}_coord"][part], abs=1e-4)
 
 
-def test_a_view_holds_the_nearest_points_of_its_centre():
+def test_a_view_holds_the_nearest_points_of_its_center():
     views = make_views(global_transform=[], local_view_num=0)
     scene = make_scene()["coord"]
     for part in np.split(views["global_origin_coord"], views["global_offset"][:-1]):

@@ -32,9 +32,9 @@ def random_prediction(seed, overlap, noise):
 
 
 def has_objects(target):
-    """Whether any labelled object is large enough to count."""
-    labelled = target["instance"][(target["instance"] >= 0) & (target["segment"] >= 0)]
-    return (np.bincount(labelled) >= SETTINGS["min_points"]).any()
+    """Whether any labeled object is large enough to count."""
+    labeled = target["instance"][(target["instance"] >= 0) & (target["segment"] >= 0)]
+    return (np.bincount(labeled) >= SETTINGS["min_points"]).any()
 
 
 def compare_on_random_scenes(compare):

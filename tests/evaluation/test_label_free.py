@@ -16,7 +16,7 @@ from pointins_ext.evaluation.label_free import (
 from pointins_ext.instances import cluster_offsets, components, drop_small, hdbscan_instances, kmeans_instances
 from pointins_ext.ops import voxelize
 
-# centre (x, y, z of the middle) and side of the cubes of the test room; the first two are 2 cm apart
+# center (x, y, z of the middle) and side of the cubes of the test room; the first two are 2 cm apart
 CUBES = [((0.84, 0.8, 0.15), 0.3), ((1.16, 0.8, 0.15), 0.3), ((2.0, 2.0, 0.175), 0.35)]
 
 
@@ -75,7 +75,7 @@ def test_zero_offsets_are_plain_geometry():
 
 
 def test_protocols_tell_what_each_method_can_do():
-    methods = {"components": lambda v: components(v["coord"], 0.08), "true centres": oracle}
+    methods = {"components": lambda v: components(v["coord"], 0.08), "true centers": oracle}
     methods["nothing"] = lambda v: np.full(len(v["coord"]), -1)
     raw = evaluate_label_free([with_voxels(room(s)) for s in (0, 1)], methods)
     off = evaluate_label_free([with_voxels(room(s)) for s in (0, 1)], methods, planes_off=True)
@@ -83,9 +83,9 @@ def test_protocols_tell_what_each_method_can_do():
     assert off["components"]["recall50_free"] == 1
     assert off["components"]["recall50_touching"] == 0  # the two cubes 2 cm apart are one component
     for result in (raw, off):
-        assert result["true centres"]["map"] > 0.95
-        assert result["true centres"]["recall50"] == 1
-        assert result["true centres"]["ari"] > 0.8
+        assert result["true centers"]["map"] > 0.95
+        assert result["true centers"]["recall50"] == 1
+        assert result["true centers"]["ari"] > 0.8
         assert (result["nothing"]["map"], result["nothing"]["ari"], result["nothing"]["recall50"]) == (0, 0, 0)
         assert (result["nothing"]["num_objects"], result["nothing"]["num_touching"]) == (6, 4)
 

@@ -8,7 +8,7 @@ from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic, scenes
 
 
 def batch(**more):
-    """Two scenes, of three and of two voxels, a metre apart from each other."""
+    """Two scenes, of three and of two voxels, a meter apart from each other."""
     coord = torch.tensor([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [0, 0, 0], [1, 0, 0]])
     segment = torch.tensor([0, 1, 2, 0, 1])
     return dict(coord=coord, offset=torch.tensor([3, 5]), segment=segment, instance=torch.arange(5)) | more

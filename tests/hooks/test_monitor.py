@@ -135,7 +135,7 @@ def test_runs_every_so_many_steps_once_there_are_offsets(trainer):
     assert sorted({step for _, step in trainer.writer.scalars}) == [2, 4]
 
 
-def test_accuracy_against_known_centres():
+def test_accuracy_against_known_centers():
     coord = torch.tensor([[0.0, 0, 0], [2, 0, 0], [7, 7, 7], [0, 5, 0], [0, 9, 0]])
     instance = torch.tensor([4, 4, -1, 1, 1])
     truth = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [99, 0, 0], [0, 2, 0], [0, -2, 0]])
@@ -216,7 +216,7 @@ def two_boxes():
     return raw, raw.replace(instances=instances)
 
 
-def colours(image):
+def colors(image):
     """The palette's entries that an image shows, in their brightest shade."""
     return {i for i, color in enumerate(PALETTE[:4]) if (image == color).all(2).any()}
 
@@ -226,11 +226,11 @@ def test_a_picture_shows_the_first_view_and_where_its_offsets_lead():
     picture = field_picture(raw, target, size=(120, 160))
     assert picture.shape == (120, 320, 3) and picture.dtype == np.uint8
     voxels, centers = picture[:, :160], picture[:, 160:]
-    assert colours(voxels) == colours(centers) == {0, 1}
+    assert colors(voxels) == colors(centers) == {0, 1}
     painted = [(side < 250).any(2).sum() for side in (voxels, centers)]
-    assert painted[1] < painted[0] / 3  # all centres of a box are one disc
-    grey = field_picture(raw, target.replace(valid=~target.valid), size=(120, 160))
-    assert colours(grey) == set() and (grey == NO_INSTANCE).all(2).any()
+    assert painted[1] < painted[0] / 3  # all centers of a box are one disc
+    gray = field_picture(raw, target.replace(valid=~target.valid), size=(120, 160))
+    assert colors(gray) == set() and (gray == NO_INSTANCE).all(2).any()
 
 
 def test_a_picture_follows_every_so_many_epochs(trainer):

@@ -53,12 +53,12 @@ def field(scene):
 
 
 @pytest.mark.parametrize("names", [("room0", "room1"), ("room1", "room0")])
-def test_points_at_the_centroid_of_the_labelled_object(hook, names):
+def test_points_at_the_centroid_of_the_labeled_object(hook, names):
     hook.trainer.comm_info["input_dict"] = dict(name=list(names))
     hook.before_step()
-    assert hook.model.teacher_regularisers == [hook]
+    assert hook.model.teacher_regularizers == [hook]
     views = field(torch.tensor([0, 0, 1, 1]))
-    target = offset_targets(views, hook.model.teacher_regularisers)
+    target = offset_targets(views, hook.model.teacher_regularizers)
     for index, name in enumerate(names):
         scene = Rooms().get_data(int(name[-1]))
         labels = {tuple(point): label for point, label in zip(scene["coord"], scene["instance"], strict=True)}

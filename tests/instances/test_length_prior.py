@@ -36,7 +36,7 @@ def test_label_free_instances_are_what_stands_on_the_floor():
     assert len(label[label >= 0].unique()) == 3
 
 
-def test_label_free_prior_equals_the_labelled_one():
+def test_label_free_prior_equals_the_labeled_one():
     coord, instance = room()
     fitted = fit_label_free([coord, coord + 7], "two rooms")
     truth = MagnitudePrior.fit(magnitudes_from_instances(coord, instance))

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import tune_rivals  # noqa: E402
 
 VOXEL = 0.05
-STEP = 0.04  # between points, so that neighbours are nearer than a voxel
+STEP = 0.04  # between points, so that neighbors are nearer than a voxel
 COMPONENTS = dict(radius=1.25, min_points=20)
 
 

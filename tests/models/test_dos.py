@@ -186,7 +186,7 @@ def test_the_order_of_points_and_scenes_is_irrelevant():
         order = torch.cat(views)
         mixed = data | {key: data[key][order] for key in ("global_coord", "global_origin_coord", "global_feat")}
         mixed["global_offset"] = torch.tensor([len(view) for view in views]).cumsum(0)
-        torch.manual_seed(0)  # the backbone draws its serialisation orders
+        torch.manual_seed(0)  # the backbone draws its serialization orders
         return {name: float(value.detach()) for name, value in model(mixed).items()}
 
     plain = result(*rows)

@@ -21,9 +21,9 @@ def local_config(num_local=4):
     return dict(type="LocalViews-v1m1", backbone=backbone_config(), head_in_channels=32, num_local_view=num_local)
 
 
-def with_regularisers(model):
-    model.add_regulariser(OffsetDistributionRegularization(MagnitudePrior.load("indoor")))
-    model.add_regulariser(SpatialClusteringRegularization(num_clusters=3, radius=0.2, feature="concat", min_points=3))
+def with_regularizers(model):
+    model.add_regularizer(OffsetDistributionRegularization(MagnitudePrior.load("indoor")))
+    model.add_regularizer(SpatialClusteringRegularization(num_clusters=3, radius=0.2, feature="concat", min_points=3))
     return model
 
 
@@ -118,7 +118,7 @@ def test_features_on_request_pass_through():
 # exactly zero weight before the warm-up ends
 def test_during_warm_up_the_loss_is_the_pretrainers():
     data = batch()
-    model = warming_up(with_regularisers(build(pointins_config())))
+    model = warming_up(with_regularizers(build(pointins_config())))
     plain = build(dos_config())
     plain.load_state_dict(model.state_dict(), strict=False)
     torch.manual_seed(5)
@@ -150,7 +150,7 @@ def test_the_switch_is_at_the_first_step_after_warm_up():
 
 # the teacher receives no gradient
 def test_gradients_reach_the_students_head_and_encoder_but_no_teacher():
-    model = with_regularisers(build(pointins_config()))
+    model = with_regularizers(build(pointins_config()))
     data = batch()
     torch.manual_seed(1)
     model.step = -1
@@ -180,7 +180,7 @@ def test_the_total_is_the_pretrainers_plus_the_weighted_offset_loss():
 
 
 def test_results_are_scalars_with_the_same_names_before_and_after_the_switch():
-    model = with_regularisers(build(pointins_config()))
+    model = with_regularizers(build(pointins_config()))
     names = []
     for model.step in (-1, 0):
         result = model(batch())
@@ -196,7 +196,7 @@ def test_no_valid_target_is_a_zero_loss():
             return field.replace(valid=torch.zeros_like(field.valid), offset=field.offset * float("nan"))
 
     model = build(pointins_config())
-    model.add_regulariser(Nothing())
+    model.add_regularizer(Nothing())
     result = model(batch())
     result["loss"].backward()
     assert result["offset_loss"] == 0.0 and torch.isfinite(result["loss"]) and result["offset_matched"] == 0.0
@@ -208,20 +208,20 @@ def test_a_scene_of_few_points_is_no_trouble():
     keep = torch.tensor([0, 1, 2, -1])
     small = {key: data[key][keep] for key in ("global_coord", "global_origin_coord", "global_feat")}
     small |= dict(global_offset=torch.tensor([3, 4]), grid_size=data["grid_size"], name=data["name"])
-    result = with_regularisers(build(pointins_config()))(small)
+    result = with_regularizers(build(pointins_config()))(small)
     result["loss"].backward()
     assert torch.isfinite(result["loss"])
 
 
 def test_autocast_keeps_offsets_in_single_precision():
-    model = with_regularisers(build(pointins_config()))
+    model = with_regularizers(build(pointins_config()))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         result = model(batch())
     result["loss"].backward()
     assert model.teacher_field.offset.dtype == torch.float32 and torch.isfinite(result["offset_loss"])
 
 
-# -- regularisers ---------------------------------------------------------------------------------------------------
+# -- regularizers ---------------------------------------------------------------------------------------------------
 
 
 class Recorder:
@@ -233,19 +233,19 @@ class Recorder:
         return field.replace(offset=field.offset + self.shift)
 
 
-def test_teacher_regularisers_run_in_the_order_of_installation():
+def test_teacher_regularizers_run_in_the_order_of_installation():
     model, calls = build(pointins_config()), []
     for name in ("odr", "scr", "third"):
-        model.add_regulariser(Recorder(calls, name, 1.0))
+        model.add_regularizer(Recorder(calls, name, 1.0))
     model(batch())
     assert calls == ["odr", "scr", "third"]
     torch.testing.assert_close(model.target_field.offset, model.teacher_field.offset + 3)
     with pytest.raises(KeyError):
-        model.add_regulariser(Recorder(calls, "x"), side="both")
+        model.add_regularizer(Recorder(calls, "x"), side="both")
 
 
 def test_full_scr_targets_are_shared_centroids():
-    model = with_regularisers(build(pointins_config()))
+    model = with_regularizers(build(pointins_config()))
     model(batch())
     target = model.target_field
     torch.testing.assert_close(target.center, target.instances.center)

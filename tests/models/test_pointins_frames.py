@@ -26,9 +26,9 @@ from tests.fixtures.tiny_pointins import (
 )
 
 
-def with_regularisers(model):
-    model.add_regulariser(OffsetDistributionRegularization(MagnitudePrior.load("indoor")))
-    model.add_regulariser(SpatialClusteringRegularization(num_clusters=3, radius=0.2, feature="concat", min_points=3))
+def with_regularizers(model):
+    model.add_regularizer(OffsetDistributionRegularization(MagnitudePrior.load("indoor")))
+    model.add_regularizer(SpatialClusteringRegularization(num_clusters=3, radius=0.2, feature="concat", min_points=3))
     return model
 
 
@@ -66,8 +66,8 @@ def oracle_heads(model):
 # views turned, flipped and scaled give the same targets and the same loss in the scene frame
 @pytest.mark.parametrize("view_map", [*VIEW_MAPS, about_z(211, 0.9, flip=True) @ about_z(45)[[0, 2, 1]][:, [0, 2, 1]]])
 def test_the_frame_of_a_view_does_not_matter(view_map):
-    model = with_regularisers(oracle_heads(build(pointins_config())))
-    scr = model.teacher_regularisers[1]
+    model = with_regularizers(oracle_heads(build(pointins_config())))
+    scr = model.teacher_regularizers[1]
 
     scr._slice = lambda field: field.coord  # the features that are clustered must not depend on the frame either
 
@@ -109,7 +109,7 @@ def test_targets_are_found_by_scene_position_within_a_voxel():
     field = model._scene_field(student, model.student.offset_head, passes)
     (target, _), (valid, _) = model._targets_of(student, field, passes)
     assert valid[:300].all() and not valid[300:].any()
-    # the target is the centre that the teacher's voxel points at, seen from the student's own place
+    # the target is the center that the teacher's voxel points at, seen from the student's own place
     torch.testing.assert_close(target[:300], -shifted, atol=1e-4, rtol=1e-4)
     model.match_radius = 0.001
     assert model._targets_of(student, field, passes)[1].sum() < 60
@@ -134,17 +134,17 @@ def test_a_nonlinear_augmentation_is_named_once_and_at_the_first_step(monkeypatc
     assert not bent or "ElasticDistortion" in warnings[0] and f"{bent}_transform" in warnings[0]
 
 
-def test_student_regularisers_change_values_and_pass_gradients_straight():
+def test_student_regularizers_change_values_and_pass_gradients_straight():
     views = scene_pass(about_z(0))
     model = oracle_heads(build(pointins_config()))
     leaf = views.feat.clone().requires_grad_()
     field = model._scene_field(replace_feat(views, leaf), model.student.offset_head, Passes(views, (views,)))
-    model.add_regulariser(OffsetDistributionRegularization("indoor"), side="student")
-    prediction = model._regularised(field)
+    model.add_regularizer(OffsetDistributionRegularization("indoor"), side="student")
+    prediction = model._regularized(field)
     expected = OffsetDistributionRegularization("indoor")(field.offset, field.view)
     torch.testing.assert_close(prediction.detach(), expected)
     assert not torch.allclose(prediction, field.offset)
     weight = torch.randn_like(prediction)
     (prediction * weight).sum().backward()
     torch.testing.assert_close(leaf.grad[:, :3], weight, atol=1e-4, rtol=1e-3)
-    assert model.teacher_regularisers == []
+    assert model.teacher_regularizers == []

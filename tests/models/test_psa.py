@@ -289,8 +289,8 @@ def test_features_on_request(shared):
 
 def test_pointins_takes_a_step_around_psa():
     model = build(pointins_config(psa_config()))
-    model.add_regulariser(OffsetDistributionRegularization(MagnitudePrior.load("outdoor")))
-    model.add_regulariser(SpatialClusteringRegularization(num_clusters=3, radius=0.2, feature="concat", min_points=3))
+    model.add_regularizer(OffsetDistributionRegularization(MagnitudePrior.load("outdoor")))
+    model.add_regularizer(SpatialClusteringRegularization(num_clusters=3, radius=0.2, feature="concat", min_points=3))
     assert model.student.offset_head.mlp[0].in_features == 32
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     teacher = [p.clone() for p in model.teacher.parameters()]

@@ -27,5 +27,5 @@ def test_one_row_trains_as_it_is_evaluated(number):
     assert torch.isfinite(norm.weight.grad).all() and (number == 0 or row.grad.abs().min() > 0)
 
 
-def test_it_is_synchronised_as_torchs():
+def test_it_is_synchronized_as_torchs():
     assert isinstance(nn.SyncBatchNorm.convert_sync_batchnorm(BatchNorm1d(3)), nn.SyncBatchNorm)

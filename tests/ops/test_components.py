@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_matrix, csgraph
 from scipy.spatial.distance import cdist
 
-from pointins_ext.ops import connected_components, neighbour_components, radius_components
+from pointins_ext.ops import connected_components, neighbor_components, radius_components
 from pointins_ext.ops.components import _label_torch
 
 
@@ -41,10 +41,10 @@ def test_partition_equals_scipy_numbered_by_smallest_node(label, graph):
 
 @settings(deadline=None, max_examples=80)
 @given(st.integers(1, 30).flatmap(lambda n: st.lists(st.tuples(*[st.integers(-1, n - 1)] * 3), min_size=n, max_size=n)))
-def test_a_table_of_neighbours_is_the_graph_of_its_entries(table):
+def test_a_table_of_neighbors_is_the_graph_of_its_entries(table):
     source, column = np.nonzero(np.array(table) >= 0)
     expected = oracle(source, np.array(table)[source, column], len(table))
-    assert neighbour_components(torch.tensor(table)).tolist() == expected
+    assert neighbor_components(torch.tensor(table)).tolist() == expected
 
 
 @pytest.mark.parametrize("label", [connected_components, _label_torch], ids=["scipy", "torch"])

@@ -37,13 +37,13 @@ def test_as_tight_as_scikit_learn(subsample):
     assert inertia(feat, label) <= (1.02 if subsample > 2000 else 1.08) * peer.inertia_
 
 
-def test_lloyd_equals_scikit_learn_from_the_same_centres():
+def test_lloyd_equals_scikit_learn_from_the_same_centers():
     sklearn = pytest.importorskip("sklearn.cluster")
     feat = blobs(400)
     point, mask = feat[None] - feat.mean(0), torch.ones(1, 400, dtype=torch.bool)
-    centre, exists = module._seed(point, mask, 6, seeded(3))
-    ours = module._nearest(point, module._lloyd(point, mask, centre, exists, 100), exists)[0]
-    peer = sklearn.KMeans(6, init=centre[0].numpy(), n_init=1, algorithm="lloyd", tol=0).fit(point[0].numpy())
+    center, exists = module._seed(point, mask, 6, seeded(3))
+    ours = module._nearest(point, module._lloyd(point, mask, center, exists, 100), exists)[0]
+    peer = sklearn.KMeans(6, init=center[0].numpy(), n_init=1, algorithm="lloyd", tol=0).fit(point[0].numpy())
     assert np.array_equal(ours.numpy(), peer.labels_)
 
 

@@ -49,7 +49,7 @@ def test_without_a_surface_the_normal_is_up(coord):
     assert torch.equal(estimate_normals(coord), torch.tensor([0.0, 0, 1]).expand(len(coord), 3))
 
 
-def test_fewer_points_than_neighbours():
+def test_fewer_points_than_neighbors():
     triangle = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 1]])
     torch.testing.assert_close(estimate_normals(triangle).abs(), torch.tensor([1.0, 0, 0]).expand(3, 3))
     few = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))

@@ -19,7 +19,7 @@ def scattered_cells(seed=0, count=120, extent=6, batches=2):
 
 
 def definition(feat, weight, cells):
-    """The sum of the docstring, point by point: own centre term, first point of every other cell of the kernel."""
+    """The sum of the docstring, point by point: own center term, first point of every other cell of the kernel."""
     radius = weight.shape[1] // 2
     first = {}
     for i, cell in enumerate(cells):

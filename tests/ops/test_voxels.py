@@ -23,7 +23,7 @@ def test_keys_order_cells_by_batch_then_x_y_z(cells):
 
 @settings(deadline=None)
 @given(cells, st.integers(1, 2))
-def test_margin_keeps_neighbours_apart(cells, margin):
+def test_margin_keeps_neighbors_apart(cells, margin):
     """A cell's key plus an offset is the key of the cell there, and of no other, in this cloud or the next."""
     grid, batch = as_tensors(cells)
     key, step = voxel_key(grid, batch, margin)

@@ -9,7 +9,7 @@ def zipf_weights(num_prototypes, exponent):
 
 
 def zipf_sinkhorn(similarity, temperature, exponent, iterations):
-    """Softmaps (N,K) and the column sums before the last normalisation."""
+    """Softmaps (N,K) and the column sums before the last normalization."""
     weight = zipf_weights(similarity.shape[1], exponent)
     q = np.exp((similarity - similarity.max()) / temperature)
     q = q / q.sum()

@@ -83,7 +83,7 @@ def test_features_and_gradients(case, mode):
 
 
 @pytest.mark.parametrize("order", ["z", "z-trans", "hilbert", "hilbert-trans"])
-def test_serialisation(order):
+def test_serialization(order):
     generator = np.random.default_rng(5)
     grid = torch.from_numpy(generator.integers(0, 2**11, (500, 3)))
     batch = torch.from_numpy(generator.integers(0, 3, 500))

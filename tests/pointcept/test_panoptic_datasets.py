@@ -21,7 +21,7 @@ def data(tmp_path_factory):
     """Folder of both data sets, and what the embedded host reads of it: a process binds one host."""
     folder = tmp_path_factory.mktemp("panoptic")
     tiny.write_nuscenes(folder / "nuscenes")
-    tiny.write_semantic_kitti(folder / "semantic_kitti", sequences=range(22), unlabelled=range(11, 22))
+    tiny.write_semantic_kitti(folder / "semantic_kitti", sequences=range(22), unlabeled=range(11, 22))
     environment = dict(os.environ, POINTINS_HOST="embedded", PYTHONPATH=str(ROOT))
     script = [sys.executable, ROOT / "tests" / "fixtures" / "read_panoptic.py", folder, folder / "embedded"]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=100)
@@ -41,7 +41,7 @@ def test_both_hosts_read_the_same(data, case):
         for key, value in other.items():
             assert mine[key].dtype == value.dtype, key
             np.testing.assert_array_equal(mine[key], value, err_msg=key)
-    labelled = "test" not in case
+    labeled = "test" not in case
     void = CASES[case].get("ignore_index", -1)
-    assert (np.max([scene["instance"].max() for scene in theirs]) >= 2) == labelled
-    assert all((scene["segment"] == void).all() != labelled for scene in theirs)
+    assert (np.max([scene["instance"].max() for scene in theirs]) >= 2) == labeled
+    assert all((scene["segment"] == void).all() != labeled for scene in theirs)

@@ -121,7 +121,7 @@ def experiment(name, split):
     """Config of a shrunk experiment in exp/pointins/NAME of the current folder, with weights that find instances."""
     cfg = load(FOLDER / f"{name}.py")
     if "semantic_kitti" in name:
-        tiny.write_semantic_kitti(Path(cfg.data.test.data_root), range(11, 22), unlabelled=range(11, 22))
+        tiny.write_semantic_kitti(Path(cfg.data.test.data_root), range(11, 22), unlabeled=range(11, 22))
     cfg.data.test.split, cfg.save_path = split, f"exp/pointins/{name}"
     torch.manual_seed(0)
     model = build_model(cfg.model)

@@ -67,9 +67,9 @@ def test_an_arm_is_its_scannet_config_with_other_data(data, name, tmp_path):
     kinds = dict(drives="SyntheticDrivesDataset", mosd="ScanDataset")
     kinds |= dict.fromkeys(("rooms", "ptv3-rooms"), "SyntheticRoomsDataset")
     assert cfg.data.train.type == kinds[data]
-    regularisers = ("SCRHook", "ODRHook")
-    assert all(name.split(".")[1] in regularisers for name in run.arm.options if "hooks" in name)
-    for hook in (hook for hook in cfg.hooks if hook["type"] in regularisers):
+    regularizers = ("SCRHook", "ODRHook")
+    assert all(name.split(".")[1] in regularizers for name in run.arm.options if "hooks" in name)
+    for hook in (hook for hook in cfg.hooks if hook["type"] in regularizers):
         HOOKS.build(hook)
 
 

@@ -97,8 +97,8 @@ def test_waits_for_the_gpu_are_counted(monkeypatch):
         ):
             warnings.warn(text, stacklevel=1)
 
-    assert benchmark.synchronisations(call, "cuda") == 2 and modes == ["warn", "default"]
-    assert benchmark.synchronisations(call, "cpu") is None
+    assert benchmark.synchronizations(call, "cuda") == 2 and modes == ["warn", "default"]
+    assert benchmark.synchronizations(call, "cpu") is None
 
 
 def test_regressions_are_by_ratio():

@@ -1,4 +1,4 @@
-"""Renderer: the nearest point wins, colours are kept, instance colours are stable."""
+"""Renderer: the nearest point wins, colors are kept, instance colors are stable."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from pointins_ext.visualization import Camera, instance_colors, match_colors, re
 WHITE = np.array([255, 255, 255])
 
 
-def test_one_point_shows_its_exact_colour_in_the_middle():
+def test_one_point_shows_its_exact_color_in_the_middle():
     image = render_points(np.array([[1.0, 2.0, 3.0]]), np.array([[10.0, 200.0, 30.0]]), size=(31, 41), point_size=3)
     assert image.shape == (31, 41, 3) and image.dtype == np.uint8
     np.testing.assert_array_equal(image[15, 20], [10, 200, 30])
@@ -66,18 +66,18 @@ def test_empty_cloud_is_background():
     np.testing.assert_array_equal(image, np.broadcast_to([1, 2, 3], (4, 5, 3)))
 
 
-def test_colours_that_do_not_fit_are_refused():
+def test_colors_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 3\)"):
         render_points(np.zeros((3, 3)), np.zeros((2, 3)))
 
 
-def test_instance_colours_are_stable_distinct_and_grey_for_none():
+def test_instance_colors_are_stable_distinct_and_gray_for_none():
     ids = np.arange(-1, 60)
     colors = instance_colors(ids)
     assert colors.dtype == np.uint8 and len(np.unique(colors, axis=0)) == len(ids)
     np.testing.assert_array_equal(instance_colors([5, -1, 5]), colors[[6, 0, 6]])
-    grey = instance_colors([-1, -7])
-    assert (grey == grey[0, 0]).all()
+    gray = instance_colors([-1, -7])
+    assert (gray == gray[0, 0]).all()
     first = colors[1:13].astype(float)
     apart = np.linalg.norm(first[:, None] - first[None], axis=2) + 1e3 * np.eye(12)
     assert apart.min() > 60

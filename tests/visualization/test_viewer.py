@@ -218,9 +218,9 @@ def test_every_control_changes_the_picture(page):
         ("Input", {"input": 2220}),
         ("Truth", {"truth": 2220}),
         ("No points", {}),
-        ("Predicted centres", {"predicted centres": 2120, "centres": 3}),
-        ("Offsets", {"predicted centres": 2120, "centres": 3, "offsets": 3 * 1060}),
-        ("Instances", {"instances": 2220, "predicted centres": 2120, "centres": 3, "offsets": 3 * 1060}),
+        ("Predicted centers", {"predicted centers": 2120, "centers": 3}),
+        ("Offsets", {"predicted centers": 2120, "centers": 3, "offsets": 3 * 1060}),
+        ("Instances", {"instances": 2220, "predicted centers": 2120, "centers": 3, "offsets": 3 * 1060}),
     ):
         before, shown = shown, press(page, name)
         assert traces(page) == visible

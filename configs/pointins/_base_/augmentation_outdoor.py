@@ -1,6 +1,6 @@
 """How views of sweeps are augmented before their losses are taken."""
 
-# No elastic distortion: offsets are turned back through affine maps alone. No centre shift: the sensor is the origin.
+# No elastic distortion: offsets are turned back through affine maps alone. No center shift: the sensor is the origin.
 augmentation = [
     dict(type="RandomScale", scale=[0.9, 1.1]),
     dict(type="RandomRotate", angle=[-1, 1], axis="z", center=[0, 0, 0], p=0.8),

@@ -1,4 +1,4 @@
-"""What every pretraining on rooms shares: 2 cm voxels, losses at 8 cm, augmentation, regularisers of the offsets."""
+"""What every pretraining on rooms shares: 2 cm voxels, losses at 8 cm, augmentation, regularizers of the offsets."""
 
 grid_size = 0.02
 
@@ -17,7 +17,7 @@ color_augmentation = [
     dict(type="ChromaticTranslation", p=0.95, ratio=0.05),
     dict(type="NormalizeColor"),
 ]
-local_augmentation = augmentation + color_augmentation  # global views share one colour, local ones have their own
+local_augmentation = augmentation + color_augmentation  # global views share one color, local ones have their own
 
 hooks = [
     dict(type="WeightLoader"),

@@ -3,7 +3,7 @@
 num_classes = 8
 names = ["floor", "wall", "chair", "table", "cabinet", "sofa", "lamp", "bin"]
 
-num_rooms = 20  # labelled; others are scored
+num_rooms = 20  # labeled; others are scored
 data = dict(
     num_classes=num_classes,
     ignore_index=-1,

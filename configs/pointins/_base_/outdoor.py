@@ -1,4 +1,4 @@
-"""What every pretraining on sweeps shares: 5 cm voxels, losses at 20 cm, augmentation, regularisers of the offsets."""
+"""What every pretraining on sweeps shares: 5 cm voxels, losses at 20 cm, augmentation, regularizers of the offsets."""
 
 _base_ = ["augmentation_outdoor.py"]
 

@@ -1,4 +1,4 @@
-"""Panoptic segmentation: classes, and offsets to the centres of things. What is a thing, the experiment says."""
+"""Panoptic segmentation: classes, and offsets to the centers of things. What is a thing, the experiment says."""
 
 _base_ = ["segmentor.py"]
 

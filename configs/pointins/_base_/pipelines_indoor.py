@@ -1,4 +1,4 @@
-"""Pipelines of labelled rooms, to the key those of Sonata's published probes: 2 cm voxels, normals, Mix3D later."""
+"""Pipelines of labeled rooms, to the key those of Sonata's published probes: 2 cm voxels, normals, Mix3D later."""
 
 grid = dict(type="GridSample", grid_size=0.02, hash_type="fnv", mode="train", return_grid_coord=True)
 augmentation = [

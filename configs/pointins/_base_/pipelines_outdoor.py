@@ -1,4 +1,4 @@
-"""Pipelines of labelled sweeps, those that PTv3 is trained with on nuScenes: 5 cm voxels, coordinates and intensity.
+"""Pipelines of labeled sweeps, those that PTv3 is trained with on nuScenes: 5 cm voxels, coordinates and intensity.
 
 Every point of a sweep is kept, in the frame of its sensor: the official metrics want all of them.
 """

@@ -1,4 +1,4 @@
-"""Pipelines of labelled rooms and table tops at 4 cm: instances of every class but the first ones are parsed."""
+"""Pipelines of labeled rooms and table tops at 4 cm: instances of every class but the first ones are parsed."""
 
 grid = dict(type="GridSample", grid_size=0.04, hash_type="fnv", mode="train", return_grid_coord=True)
 augmentation = [

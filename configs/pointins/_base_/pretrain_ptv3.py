@@ -1,4 +1,4 @@
-"""PointINS around a decoder-free PTv3 of the paper's size, and how it is optimised. Made for GPUs.
+"""PointINS around a decoder-free PTv3 of the paper's size, and how it is optimized. Made for GPUs.
 
 Sonata's size is enc_depths=(3, 3, 3, 12, 3) enc_channels=(48, 96, 192, 384, 512) enc_num_head=(3, 6, 12, 24, 32); what
 depends on them follows. On the embedded host these three, and base_lr, are also overrides of the command line.

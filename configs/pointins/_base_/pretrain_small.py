@@ -1,6 +1,6 @@
 """PointINS at a size that a laptop trains in minutes, whatever the pretrainer: small PTv3, 4 cm voxels, losses at 8 cm.
 
-Every size is for furniture in metres. The settings of the offset branch are those of the trial in tools/results.
+Every size is for furniture in meters. The settings of the offset branch are those of the trial in tools/results.
 """
 
 model = dict(
@@ -55,7 +55,7 @@ color_augmentation = [
     dict(type="NormalizeColor"),
 ]
 
-local_augmentation = view_augmentation + color_augmentation  # global views share one colour, local ones have their own
+local_augmentation = view_augmentation + color_augmentation  # global views share one color, local ones have their own
 
 hooks = [
     dict(type="WeightLoader"),

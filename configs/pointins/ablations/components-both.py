@@ -1,4 +1,4 @@
-"""Components: both regularisers, which is PointINS."""
+"""Components: both regularizers, which is PointINS."""
 
 _base_ = ["_base_/scannet.py"]
 

@@ -1,4 +1,4 @@
-"""Components: offset distribution regularisation alone."""
+"""Components: offset distribution regularization alone."""
 
 _base_ = ["_base_/scannet.py"]
 

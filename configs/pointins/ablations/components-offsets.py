@@ -1,4 +1,4 @@
-"""Components: the offset loss on the teacher's raw offsets, no regularisation."""
+"""Components: the offset loss on the teacher's raw offsets, no regularization."""
 
 _base_ = ["_base_/scannet.py"]
 

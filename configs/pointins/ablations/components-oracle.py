@@ -1,4 +1,4 @@
-"""Components: no regulariser, true centres as targets. What any better target can gain at most; it needs labels."""
+"""Components: no regularizer, true centers as targets. What any better target can gain at most; it needs labels."""
 
 _base_ = ["_base_/scannet.py"]
 

@@ -1,4 +1,4 @@
-"""Components: both regularisers in their literal reading."""
+"""Components: both regularizers in their literal reading."""
 
 _base_ = ["_base_/scannet.py"]
 

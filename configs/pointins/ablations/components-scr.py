@@ -1,4 +1,4 @@
-"""Components, and priors without any: spatial clustering regularisation alone."""
+"""Components, and priors without any: spatial clustering regularization alone."""
 
 _base_ = ["_base_/scannet.py"]
 

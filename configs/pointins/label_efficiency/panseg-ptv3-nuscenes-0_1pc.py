@@ -1,4 +1,4 @@
-"""nuScenes, data efficient: one scene, scene-0392 labelled, full fine-tuning."""
+"""nuScenes, data efficient: one scene, scene-0392 labeled, full fine-tuning."""
 
 _base_ = ["../panseg-ptv3-nuscenes.py"]
 

@@ -1,4 +1,4 @@
-"""nuScenes, data efficient: 1 % of the scenes labelled, full fine-tuning."""
+"""nuScenes, data efficient: 1 % of the scenes labeled, full fine-tuning."""
 
 _base_ = ["../panseg-ptv3-nuscenes.py"]
 

@@ -1,4 +1,4 @@
-"""ScanNet, data efficient: 100 labelled points a scene, full fine-tuning."""
+"""ScanNet, data efficient: 100 labeled points a scene, full fine-tuning."""
 
 _base_ = ["../semseg-ptv3-scannet.py"]
 

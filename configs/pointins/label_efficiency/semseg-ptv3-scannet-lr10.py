@@ -1,4 +1,4 @@
-"""ScanNet, data efficient: 10 % of the scenes labelled, full fine-tuning."""
+"""ScanNet, data efficient: 10 % of the scenes labeled, full fine-tuning."""
 
 _base_ = ["../semseg-ptv3-scannet.py"]
 

@@ -23,11 +23,11 @@ def generate_drive(
 ):
     """Simulates one sweep of a spinning LiDAR in a street; equal arguments give equal arrays.
 
-    seed: int or numpy SeedSequence. sensor: a name of SENSORS. columns: azimuth steps of a turn. max_range: metres.
-    noise: standard deviation of the range, metres, on smooth surfaces. dropout: share of echoes lost by chance.
+    seed: int or numpy SeedSequence. sensor: a name of SENSORS. columns: azimuth steps of a turn. max_range: meters.
+    noise: standard deviation of the range, meters, on smooth surfaces. dropout: share of echoes lost by chance.
     min_points: objects seen by fewer points become void (segment and instance -1): they are there, as in a real sweep,
     but nobody could label them.
-    Returns a scene in the sensor's frame: coord (N, 3) in metres, z up, the ground near z = -1.7; strength (N, 1) 0..1;
+    Returns a scene in the sensor's frame: coord (N, 3) in meters, z up, the ground near z = -1.7; strength (N, 1) 0..1;
     segment (N,) index into CLASS_NAMES; instance (N,) 0..G-1, -1 on stuff; name; split. ValueError for an unknown
     sensor.
     """

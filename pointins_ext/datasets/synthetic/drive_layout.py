@@ -13,8 +13,8 @@ from pointins_ext.datasets.synthetic.drive_objects import VARIANTS, block
 from pointins_ext.datasets.synthetic.room_shapes import Part, bounds, moved
 
 LANE = 3.3
-EGO = 7.0  # metres before and behind the sensor without another vehicle in its lane
-ZEBRA = 4.0  # metres on both sides of a crossing that vehicles leave free
+EGO = 7.0  # meters before and behind the sensor without another vehicle in its lane
+ZEBRA = 4.0  # meters on both sides of a crossing that vehicles leave free
 CURB = 0.13
 PARKING = dict(none=0.3, parallel=2.6, perpendicular=5.6)  # width of the strip
 CLASSES = dict(
@@ -42,7 +42,7 @@ class Item(NamedTuple):
 
 
 def street(rng, reach):
-    """The items of one street, `reach` metres before and behind the sensor, which is at (0, -LANE / 2)."""
+    """The items of one street, `reach` meters before and behind the sensor, which is at (0, -LANE / 2)."""
     crossing = rng.choice((-1, 1)) * rng.uniform(14, 40) if rng.random() < 0.5 else None
     width = rng.uniform(4.0, 5.5)  # half of the crossing street
     items = [Item("road", (Part("plane", np.zeros(3), np.array([2 * reach, 2 * reach, 0.0])),))]
@@ -79,7 +79,7 @@ def row(rng, span, near, kinds, run, close, far, turn=0.0, height=0.0):
 
 
 def _spans(reach, crossing, margin):
-    """The parts of (-reach, reach) that the crossing, with `margin` metres on both sides, leaves."""
+    """The parts of (-reach, reach) that the crossing, with `margin` meters on both sides, leaves."""
     if crossing is None:
         return [(-reach, reach)]
     return [(-reach, crossing - margin), (crossing + margin, reach)]

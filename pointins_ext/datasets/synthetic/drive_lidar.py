@@ -27,14 +27,14 @@ ALBEDO = {
     "person": (0.15, 0.7),
     "two-wheeler": (0.15, 0.6),
 }
-ROUGH = {"vegetation": 0.10, "terrain": 0.03}  # metres; leaves and grass, in place of the sensor's noise
+ROUGH = {"vegetation": 0.10, "terrain": 0.03}  # meters; leaves and grass, in place of the sensor's noise
 NOISE_CLIP = 3.0  # standard deviations
 GRAZING = 0.25  # share of the light that comes back whatever the angle
 GAIN = 2.5  # echoes of strength 1 / GAIN are just safe at the largest range
 
 
 class Pose(NamedTuple):
-    """The sensor in the street: turn (3, 3), columns = its axes, and place (3,), metres."""
+    """The sensor in the street: turn (3, 3), columns = its axes, and place (3,), meters."""
 
     turn: np.ndarray
     place: np.ndarray
@@ -60,7 +60,7 @@ def rays(elevations, azimuth):
 def cast(parts, pose, elevations, azimuth):
     """Nearest hit of every ray; azimuth (A,): equidistant over a full circle.
 
-    Returns distance (B, A) in metres, inf where a ray hits nothing, owner (B, A), index into parts or -1, and the
+    Returns distance (B, A) in meters, inf where a ray hits nothing, owner (B, A), index into parts or -1, and the
     cosine (B, A) of the angle between ray and surface normal.
     """
     ray = rays(elevations, azimuth) @ pose.turn.T
@@ -84,7 +84,7 @@ def cast(parts, pose, elevations, azimuth):
 def measure(distance, cosine, albedo, rough, max_range, dropout, rng):
     """What the sensor reports of hits (N,): noisy range (N,), strength (N,) 0..1, and whether it reports at all (N,).
 
-    albedo, rough (N,): of the surface that is hit; rough is the standard deviation of the range, metres, cut at
+    albedo, rough (N,): of the surface that is hit; rough is the standard deviation of the range, meters, cut at
     NOISE_CLIP of them. Echoes are lost by chance, and where they are weak for their range.
     """
     strength = albedo * (GRAZING + (1 - GRAZING) * cosine) * rng.normal(1.0, 0.05, len(distance))

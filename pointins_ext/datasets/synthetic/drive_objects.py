@@ -1,7 +1,7 @@
 """What stands in a street: every class has a few shape variants with random proportions.
 
-A variant takes a random generator and gives the list of `Part`s in the object's own frame: standing on z = 0, centred
-on the z axis, front towards +x. Lengths are metres.
+A variant takes a random generator and gives the list of `Part`s in the object's own frame: standing on z = 0, centered
+on the z axis, front towards +x. Lengths are meters.
 """
 
 import numpy as np

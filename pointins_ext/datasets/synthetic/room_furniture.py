@@ -1,7 +1,7 @@
 """Furniture of the synthetic rooms: every class has three shape variants with random proportions.
 
-A variant takes a random generator and gives the list of `Part`s in the object's own frame: standing on z = 0, centred
-on the z axis, front towards +y (the back of a chair, cabinet or sofa lies at -y). Lengths are metres.
+A variant takes a random generator and gives the list of `Part`s in the object's own frame: standing on z = 0, centered
+on the z axis, front towards +y (the back of a chair, cabinet or sofa lies at -y). Lengths are meters.
 """
 
 import numpy as np

@@ -17,7 +17,7 @@ from pointins_ext.errors import UserError
 
 CLASS_NAMES = ("floor", "wall", "chair", "table", "cabinet", "sofa", "lamp", "bin")
 STUFF = (0, 1)
-ORIGIN = 0.02  # metres; floor and walls in the middle of a 4 cm voxel, else noise spreads them over two layers
+ORIGIN = 0.02  # meters; floor and walls in the middle of a 4 cm voxel, else noise spreads them over two layers
 OVERSAMPLING = 2  # occlusion is decided on a denser cloud, so that the nearest surface has no holes
 
 
@@ -36,11 +36,11 @@ def generate_room(
 ):
     """Generates one scanned room; equal arguments give equal arrays.
 
-    seed: int or numpy SeedSequence. Ranges are (low, high) in metres, `num_objects` inclusive. stick_ratio: share of
+    seed: int or numpy SeedSequence. Ranges are (low, high) in meters, `num_objects` inclusive. stick_ratio: share of
     placements tried in contact with an earlier piece (about half of all pieces succeed). stack_ratio: share of small
-    pieces put on a table or cabinet. density: points a square metre of visible surface. noise: standard deviation of
-    the scan noise in metres. min_points: objects seen by fewer points are left out of the scan.
-    Returns a scene: coord (N, 3) in metres, z up, walls at x = y = ORIGIN; color (N, 3) 0..255; normal (N, 3); segment
+    pieces put on a table or cabinet. density: points a square meter of visible surface. noise: standard deviation of
+    the scan noise in meters. min_points: objects seen by fewer points are left out of the scan.
+    Returns a scene: coord (N, 3) in meters, z up, walls at x = y = ORIGIN; color (N, 3) 0..255; normal (N, 3); segment
     (N,) index into CLASS_NAMES; instance (N,) 0..G-1, -1 on floor and walls; name; split. ValueError for a range of
     objects that no room can hold.
     """
@@ -59,7 +59,7 @@ def generate_room(
 
 
 def room_centers(scene):
-    """True instance centres (G, 3) in metres: the mean of each instance's points, row g for instance g."""
+    """True instance centers (G, 3) in meters: the mean of each instance's points, row g for instance g."""
     on_object = scene["instance"] >= 0
     instance = scene["instance"][on_object]
     count = np.bincount(instance)
@@ -68,7 +68,7 @@ def room_centers(scene):
 
 
 def touching(scene, gap=0.04):
-    """(G,) bool: instances that have a point within `gap` metres of a point of another instance."""
+    """(G,) bool: instances that have a point within `gap` meters of a point of another instance."""
     on_object = scene["instance"] >= 0
     coord, instance = scene["coord"][on_object], scene["instance"][on_object]
     result = np.zeros(instance.max(initial=-1) + 1, dtype=bool)

@@ -7,7 +7,7 @@ import numpy as np
 from pointins_ext.datasets.synthetic.room_furniture import MOST_PER_ROOM, STACKABLE, SUPPORTS, VARIANTS, WALL_PIECES
 from pointins_ext.datasets.synthetic.room_shapes import footprint, footprint_normals, moved, rotation
 
-CLEARANCE = 0.06  # metres between pieces that are not meant to touch
+CLEARANCE = 0.06  # meters between pieces that are not meant to touch
 WALL_MARGIN = 0.03
 LARGEST_TUCK = 0.25  # how far a piece may reach under the one that it touches
 ATTEMPTS = 40
@@ -46,7 +46,7 @@ def outline(parts):
 def separation(fixed, other):
     """Separating axes of every pair of parts (separating axis theorem).
 
-    Returns gap (A, B, 24), metres of free space along each axis (negative: overlap), and axis (A, B, 24, 2), pointing
+    Returns gap (A, B, 24), meters of free space along each axis (negative: overlap), and axis (A, B, 24, 2), pointing
     from the fixed part to the other one. A pair is disjoint where its largest gap is positive.
     """
     pairs = (len(fixed.corner), len(other.corner))
@@ -63,7 +63,7 @@ def separation(fixed, other):
 
 
 def apart(fixed, other, distance):
-    """Whether no two footprints come closer than `distance` metres, whatever their heights."""
+    """Whether no two footprints come closer than `distance` meters, whatever their heights."""
     return bool(separation(fixed, other)[0].max(axis=2).min() >= distance)
 
 
@@ -88,7 +88,7 @@ def slide(fixed, other, direction, distance):
 def furnish(rng, side, num_objects, stick_ratio, stack_ratio):
     """Places furniture without interpenetration.
 
-    side (2,): room lengths in metres, walls at x = 0 and y = 0. num_objects: pieces wanted. stick_ratio: share of
+    side (2,): room lengths in meters, walls at x = 0 and y = 0. num_objects: pieces wanted. stick_ratio: share of
     placements that touch an earlier piece. stack_ratio: share of small pieces put on a table or cabinet.
     Returns a list of `Piece`, as long as `num_objects` unless the room is full.
     """

@@ -1,4 +1,4 @@
-"""How a synthetic room is scanned: visible surface from a few camera positions, colours, noise."""
+"""How a synthetic room is scanned: visible surface from a few camera positions, colors, noise."""
 
 import colorsys
 
@@ -7,7 +7,7 @@ import numpy as np
 from pointins_ext.datasets.synthetic.room_shapes import bounds, inside, sample_surface
 
 PIXEL = 0.013  # radians; about one pixel per sample at 2 m
-SLACK = 0.02  # metres that a point may lie behind the nearest one of its pixel
+SLACK = 0.02  # meters that a point may lie behind the nearest one of its pixel
 LARGEST_SLACK = 0.12
 SUN = np.array([0.45, 0.35, 0.82])
 
@@ -41,7 +41,7 @@ def sample_shell(side, height, density, rng):
 
 
 def buried(coord, part, pieces, margin=0.004):
-    """(N,) bool: points that lie in a solid other than their own, grown by `margin` metres.
+    """(N,) bool: points that lie in a solid other than their own, grown by `margin` meters.
 
     part (N,): index of a point's own solid within all parts of all pieces, -1 on floor and walls.
     """
@@ -87,7 +87,7 @@ def visible(coord, normal, camera):
 
 
 def paint(normal, surface, num_surfaces, shade, rng):
-    """Colours (N, 3) in 0..255: one random base colour a surface, drawn without regard to its class.
+    """Colors (N, 3) in 0..255: one random base color a surface, drawn without regard to its class.
 
     surface (N,): index of the object, wall or floor. shade (N,): factor of the part. Lambert light, 3 % noise a point.
     """

@@ -10,7 +10,7 @@ FOOTPRINT_VERTICES = 12
 class Part(NamedTuple):
     """One solid: an upright box, frustum (cylinder, cone) or sphere.
 
-    kind: "box", "frustum" or "sphere". center (3,): metres. size (3,): full lengths; a frustum has its bottom diameter
+    kind: "box", "frustum" or "sphere". center (3,): meters. size (3,): full lengths; a frustum has its bottom diameter
     in size[0], a sphere its diameter. yaw: radians about z. taper: top radius over bottom radius of a frustum.
     """
 
@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 def box(center, size, yaw=0.0):
-    """Box by its centre and full lengths."""
+    """Box by its center and full lengths."""
     return Part("box", np.asarray(center, float), np.asarray(size, float), yaw)
 
 
@@ -40,7 +40,7 @@ def frustum(center, diameter, height, taper=1.0):
 
 
 def sphere(center, diameter):
-    """Ball by its centre and diameter."""
+    """Ball by its center and diameter."""
     return Part("sphere", np.asarray(center, float), np.full(3, diameter, float))
 
 
@@ -51,7 +51,7 @@ def rotation(yaw):
 
 
 def moved(part, yaw, shift):
-    """The part turned about the origin's z axis, then shifted by (3,) metres."""
+    """The part turned about the origin's z axis, then shifted by (3,) meters."""
     center = part.center.copy()
     center[:2] = rotation(yaw) @ center[:2]
     return part._replace(center=center + shift, yaw=part.yaw + yaw)
@@ -60,7 +60,7 @@ def moved(part, yaw, shift):
 def sample_surface(part, density, rng):
     """Uniform samples on the whole surface.
 
-    Returns coord (N, 3) and unit outward normal (N, 3), about `density` points a square metre.
+    Returns coord (N, 3) and unit outward normal (N, 3), about `density` points a square meter.
     """
     local, normal = _SAMPLERS[part.kind](part, density, rng)
     turn = rotation(part.yaw)
@@ -70,7 +70,7 @@ def sample_surface(part, density, rng):
 
 
 def inside(part, coord, margin=0.0):
-    """(N,) bool: the points that lie in the solid grown by `margin` metres."""
+    """(N,) bool: the points that lie in the solid grown by `margin` meters."""
     local = coord - part.center
     height = np.abs(local[:, 2]) <= part.size[2] / 2 + margin
     if part.kind == "box":

@@ -5,8 +5,8 @@ import torch
 from scipy.sparse import coo_matrix, csgraph
 from scipy.spatial import cKDTree
 
-MAX_NEIGHBOURS = 1000  # of a point, as in the compiled version; the first by index are kept
-CHUNK = 1 << 23  # neighbours held as Python lists at once
+MAX_NEIGHBORS = 1000  # of a point, as in the compiled version; the first by index are kept
+CHUNK = 1 << 23  # neighbors held as Python lists at once
 
 
 def ballquery_batch_p(coords, batch_idxs, batch_offsets, radius, meanActive):
@@ -23,15 +23,15 @@ def ballquery_batch_p(coords, batch_idxs, batch_offsets, radius, meanActive):
     found = []
     for rows in _chunks(size):
         balls = tree.query_ball_point(point[rows], radius, return_sorted=True)
-        found += [np.asarray(ball[:MAX_NEIGHBOURS], dtype=np.int32) for ball in balls]
-    length = np.minimum(size, MAX_NEIGHBOURS)
+        found += [np.asarray(ball[:MAX_NEIGHBORS], dtype=np.int32) for ball in balls]
+    length = np.minimum(size, MAX_NEIGHBORS)
     start_len = np.column_stack([np.cumsum(length) - length, length]).astype(np.int32)
     index = np.concatenate(found) if found else np.zeros(0, np.int32)
     return torch.from_numpy(index).to(coords.device), torch.from_numpy(start_len).to(coords.device)
 
 
 def bfs_cluster(semantic_label, ball_query_idxs, start_len, threshold):
-    """Connected components of neighbours with one label, of at least `threshold` points, in the order of their first.
+    """Connected components of neighbors with one label, of at least `threshold` points, in the order of their first.
 
     -> (P,2) int32 cluster and point, and (C+1,) int32 where each cluster begins.
     """
@@ -56,7 +56,7 @@ def bfs_cluster(semantic_label, ball_query_idxs, start_len, threshold):
 
 
 def _chunks(size):
-    """Slices of consecutive points whose balls hold at most CHUNK neighbours together, or that are one point."""
+    """Slices of consecutive points whose balls hold at most CHUNK neighbors together, or that are one point."""
     total = np.cumsum(size)
     begin = 0
     while begin < len(size):

@@ -1,4 +1,4 @@
-"""Stand-in for pointops: the nearest-neighbour search of Sonata, of the evaluators and of the testers."""
+"""Stand-in for pointops: the nearest-neighbor search of Sonata, of the evaluators and of the testers."""
 
 import torch
 

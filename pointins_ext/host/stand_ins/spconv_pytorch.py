@@ -24,7 +24,7 @@ class SparseConvTensor:
         return SparseConvTensor(feature, self.indices, self.spatial_shape, self.batch_size, self.indice_dict)
 
     def kernel_map(self, kernel_size):
-        """Neighbour table of the voxels, computed once for each kernel size."""
+        """Neighbor table of the voxels, computed once for each kernel size."""
         if kernel_size not in self.indice_dict:
             grid_coord, batch = self.indices[:, 1:], self.indices[:, 0].long()
             self.indice_dict[kernel_size] = kernel_map(grid_coord, batch, kernel_size)

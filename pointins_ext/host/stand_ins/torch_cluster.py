@@ -1,4 +1,4 @@
-"""Stand-in for torch-cluster: the nearest-neighbour search that Pointcept's image models use."""
+"""Stand-in for torch-cluster: the nearest-neighbor search that Pointcept's image models use."""
 
 import torch
 

@@ -7,7 +7,7 @@ from pointins_ext.datasets.synthetic.drive_objects import VARIANTS, cylinder, wh
 from pointins_ext.datasets.synthetic.room_shapes import bounds
 
 MADE = [(kind, make) for kind, variants in VARIANTS.items() for make in dict.fromkeys(variants)]
-# metres, lowest and highest: longest side seen from above, and height
+# meters, lowest and highest: longest side seen from above, and height
 SIZES = dict(
     car=((3.5, 5.3), (1.3, 2.2)),
     truck=((5, 13), (2, 4.5)),

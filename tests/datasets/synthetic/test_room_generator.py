@@ -1,4 +1,4 @@
-"""A room: repeatable, consistently labelled, with objects that touch and objects that stand free."""
+"""A room: repeatable, consistently labeled, with objects that touch and objects that stand free."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_objects(rooms):
     assert seen == set(range(len(CLASS_NAMES)))
 
 
-def test_centres_lie_in_the_boxes_of_their_objects(rooms):
+def test_centers_lie_in_the_boxes_of_their_objects(rooms):
     for scene in rooms:
         for i, center in enumerate(room_centers(scene)):
             points = scene["coord"][scene["instance"] == i]

@@ -14,7 +14,7 @@ def layouts():
 
 
 def penetration(first, second):
-    """Depth in metres (0 or more) to which surface samples of one piece reach into the solids of another."""
+    """Depth in meters (0 or more) to which surface samples of one piece reach into the solids of another."""
     rng = np.random.default_rng(0)
     samples = np.concatenate([room_shapes.sample_surface(part, 800, rng)[0] for part in first.parts])
     low, high = room_shapes.bounds(second.parts)

@@ -1,4 +1,4 @@
-"""Nearest neighbours of packed clouds."""
+"""Nearest neighbors of packed clouds."""
 
 import torch
 from hypothesis import given
@@ -10,7 +10,7 @@ from tests.fixtures.clouds import clouds, quick, seeds
 
 @quick
 @given(seeds, st.integers(1, 4))
-def test_nearest_neighbours_stay_in_their_cloud(seed, k):
+def test_nearest_neighbors_stay_in_their_cloud(seed, k):
     xyz, offset = clouds(seed, [5, 3, 7])
     query, query_offset = clouds(seed + 1, [2, 6, 1])
     index, distance = pointops.knn_query(k, xyz, offset.int(), query, query_offset.int())

@@ -1,4 +1,4 @@
-"""k nearest neighbours as pairs."""
+"""k nearest neighbors as pairs."""
 
 import torch
 

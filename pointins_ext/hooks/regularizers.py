@@ -1,4 +1,4 @@
-"""ODRHook and SCRHook: install the branch's regularisers in the model, in the order of the config's hook list."""
+"""ODRHook and SCRHook: install the branch's regularizers in the model, in the order of the config's hook list."""
 
 import inspect
 import os
@@ -24,7 +24,7 @@ CLUSTERING = {
 
 @HOOKS.register_module()
 class ODRHook(HookBase):
-    """Offset distribution regularisation on the teacher's offsets (`side="student"`: the paper's layout ablation).
+    """Offset distribution regularization on the teacher's offsets (`side="student"`: the paper's layout ablation).
 
     What is not given comes from `presets.ODR[preset]`: "indoor", "outdoor", or "paper", the literal method. `prior`:
     "indoor", "outdoor", a file of `pointins prior`, or "auto" = fitted without labels from `auto_scans` training
@@ -60,7 +60,7 @@ class ODRHook(HookBase):
         )
         self.odr = OffsetDistributionRegularization(prior, **self.options)
         self.model = pointins_model(self.trainer, "ODRHook")
-        self.model.add_regulariser(self.odr, self.side)
+        self.model.add_regularizer(self.odr, self.side)
 
     def before_step(self):
         steps_on = self.model.step - self.model.warmup_steps + 1
@@ -85,7 +85,7 @@ class ODRHook(HookBase):
 
 @HOOKS.register_module()
 class SCRHook(HookBase):
-    """Spatial clustering regularisation on the teacher's offsets, with a fresh k-means seed every step.
+    """Spatial clustering regularization on the teacher's offsets, with a fresh k-means seed every step.
 
     What is not given comes from `presets.SCR[preset]`: "indoor", "outdoor", or "paper", the literal method.
     `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior
@@ -112,7 +112,7 @@ class SCRHook(HookBase):
         if self.length_cap is not None:
             self.scr.max_length = self.length_cap * float(self._prior().quantile(torch.tensor(0.999)))
         self.scr.generator = torch.Generator(device=next(self.model.parameters()).device)
-        self.model.add_regulariser(self.scr, self.side)
+        self.model.add_regularizer(self.scr, self.side)
         self.trainer.logger.info(f"SCR: {_listed({name: getattr(self.scr, name) for name in CLUSTERING})}")
         if self.late:
             self.late_step = self.late_start * self.trainer.max_epoch * len(self.trainer.train_loader)
@@ -126,7 +126,7 @@ class SCRHook(HookBase):
         self.scr.generator.manual_seed(hash((self.trainer.cfg.get("seed") or 0, comm.get_rank(), self.model.step)))
 
     def _prior(self) -> MagnitudePrior:
-        installed = self.model.teacher_regularisers + self.model.student_regularisers
+        installed = self.model.teacher_regularizers + self.model.student_regularizers
         priors = [r.prior for r in installed if isinstance(r, OffsetDistributionRegularization)]
         return priors[0] if priors else MagnitudePrior.load(self.prior)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
-from pointins_ext.hooks.regularisers import ODRHook, SCRHook
+from pointins_ext.hooks.regularizers import ODRHook, SCRHook
 from pointins_ext.host import HOOKS, Config
 from tests.fixtures.tiny_pointins import batch, build, dos_config, pointins_config
 
@@ -94,13 +94,13 @@ def test_the_first_step_is_gentle_by_default_and_literal_in_the_paper_preset(tra
         hook.before_step()
     assert default.odr.strength == 0.01 and paper.odr.strength == 1.0
     assert (paper.odr.direction, paper.odr.scope) == ("cartesian", "view")
-    assert trainer.model.teacher_regularisers == [default.odr, paper.odr]
+    assert trainer.model.teacher_regularizers == [default.odr, paper.odr]
 
 
 def test_odr_sides_and_options(trainer):
     options = dict(prior="outdoor", side="student", direction="spherical", scope="batch", ramp_steps=0)
     (hook,) = installed(trainer, HOOKS.build(dict(type="ODRHook", **options)))
-    assert trainer.model.student_regularisers == [hook.odr] and trainer.model.teacher_regularisers == []
+    assert trainer.model.student_regularizers == [hook.odr] and trainer.model.teacher_regularizers == []
     assert (hook.odr.direction, hook.odr.scope) == ("spherical", "batch")
     assert torch.equal(hook.odr.prior.quantiles, MagnitudePrior.load("outdoor").quantiles)
     assert "built-in 'outdoor', median 1.18" in trainer.logger.lines[0]
@@ -152,7 +152,7 @@ def test_scr_presets(trainer):
     assert (paper.scr.num_clusters, paper.late) == (20, {})
     assert SCRHook(num_clusters=8).late == {}, "who sets K sets it for the whole run"
     assert SCRHook(num_clusters=8, late=dict(radius=0.1)).late == dict(num_clusters=2, radius=0.1)
-    assert trainer.model.teacher_regularisers == [default.scr, paper.scr]
+    assert trainer.model.teacher_regularizers == [default.scr, paper.scr]
     (outdoor,) = installed(trainer, SCRHook(preset="outdoor"))
     assert (outdoor.scr.num_clusters, outdoor.scr.radius, outdoor.late) == (8, 0.4, {})
     assert outdoor.scr.max_length > 2 * default.scr.max_length  # no ODRHook before it: the prior is its own
@@ -167,9 +167,9 @@ def test_the_length_cap_is_that_of_the_installed_prior(trainer, order, longest):
     assert hooks["scr"].scr.max_length == pytest.approx(2 * longest, rel=0.08)
 
 
-def test_hook_order_is_the_order_of_regularisation(trainer):
+def test_hook_order_is_the_order_of_regularization(trainer):
     scr, odr = installed(trainer, SCRHook(num_clusters=2), ODRHook())
-    assert trainer.model.teacher_regularisers == [scr.scr, odr.odr]
+    assert trainer.model.teacher_regularizers == [scr.scr, odr.odr]
     result = trainer.model(batch())
     assert torch.isfinite(result["offset_loss"]) and trainer.model.target_field.instances is not None
 
@@ -197,7 +197,7 @@ def test_full_recipe_through_a_step(trainer, side):
     result = trainer.model(batch())
     result["loss"].backward()
     assert all(torch.isfinite(value) for value in result.values())
-    kinds = [type(r) for r in getattr(trainer.model, f"{side}_regularisers")]
+    kinds = [type(r) for r in getattr(trainer.model, f"{side}_regularizers")]
     assert kinds == [OffsetDistributionRegularization, SpatialClusteringRegularization]
 
 
@@ -229,7 +229,7 @@ def test_another_model_is_named(trainer, hook):
         ),
         (lambda: SCRHook(side="techer"), ValueError, "SCRHook side 'techer' is unknown; expected one of teacher"),
         (lambda: ODRHook(strenght=1), ValueError, "ODRHook has no option 'strenght'; did you mean 'strength'"),
-        (lambda: ODRHook(colour=1), ValueError, "ODRHook has no option 'colour'; known are"),
+        (lambda: ODRHook(color=1), ValueError, "ODRHook has no option 'color'; known are"),
         (lambda: ODRHook(direction="polar"), ValueError, "ODR direction 'polar' is unknown"),
         (
             lambda: HOOKS.build(dict(type="ODRHook", ramp_step=1)),
