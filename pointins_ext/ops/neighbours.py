@@ -18,7 +18,7 @@ def neighbours(query, support, query_group, support_group, k, radius=None):
     device, so large coordinates lose nothing. ValueError for k < 1.
     """
     if k < 1:
-        raise ValueError(f"neighbors needs k >= 1, got {k}")
+        raise ValueError(f"neighbours needs k >= 1, got {k}")
     if len(query) == 0 or len(support) == 0:
         return torch.full((len(query), k), -1, dtype=torch.long, device=query.device)
     search = _search_chunks if query.is_cuda else _search_tree
