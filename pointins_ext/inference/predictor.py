@@ -1,64 +1,15 @@
-"""Offsets and instances of one scan from a pretrained checkpoint, without any label."""
-
-import copy
-import os
-from dataclasses import dataclass
-from pathlib import Path
+"""Backbone and offset head over whole scans."""
 
 import numpy as np
 import torch
 
 from pointins_ext.branch import OffsetField
-from pointins_ext.checkpoint import load_weight, read_checkpoint, read_dumped_config
-from pointins_ext.errors import UserError, notice
-from pointins_ext.host import Config, build_model
-from pointins_ext.host.flash import disable_flash, has_flash
-from pointins_ext.instances import cluster_offsets, instance_centers
+from pointins_ext.errors import UserError
+from pointins_ext.inference.prediction import Prediction
 from pointins_ext.models.passes import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, voxelize
 
-# Shifted points closer than this belong together, in voxels of the finest level: offsets draw an object's points
-# together while its border to the next keeps its spacing. Small pieces join the nearest instance within
-# reach. Both were chosen on rooms of the split "test", never on "val".
-RADIUS_VOXELS = 0.9
-REACH_VOXELS = 3.0
-MIN_VOXELS = 50
 MAX_VOXELS = 2**16  # along an axis, what the curves of the backbone can number
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the network says of one scan; V voxels at the finest level, N raw points, meters of the scan."""
-
-    coord: np.ndarray  # (V, 3) one raw point for each voxel
-    offset: np.ndarray  # (V, 3) towards the instance center
-    feat: np.ndarray  # (V, C) up-cast features, finest stage first
-    stage_channels: tuple[int, ...]
-    nearest: np.ndarray  # (N,) voxel of every raw point
-    voxel: float  # edge of a voxel
-
-    @property
-    def fine_feat(self) -> np.ndarray:
-        """(V, C0) the slice that belongs to the loss resolution."""
-        return self.feat[:, : self.stage_channels[0]]
-
-    def raw_offset(self) -> torch.Tensor:
-        """(N, 3) offsets of the raw points: those of their nearest voxels."""
-        return torch.from_numpy(self.offset[self.nearest])
-
-    def instances(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> np.ndarray:
-        """(N,) instance of every raw point, -1 = none: shifted voxels joined up to `radius` meters."""
-        radius, reach = radius or RADIUS_VOXELS * self.voxel, REACH_VOXELS * self.voxel
-        label = cluster_offsets(self.coord, self.offset, radius, min_points, reach=reach)
-        return label[self.nearest]
-
-    def why_nothing(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> str:
-        """A line for a scan without instances: what was asked for, and what to try."""
-        radius = radius or RADIUS_VOXELS * self.voxel
-        return (
-            f"0 instances: of the {len(self.coord)} voxels of {self.voxel:.3g} m no {min_points} are joined within "
-            f"{radius:.3g} m; try a smaller min_points, a larger radius, or the voxel that suits the scan (grid_size)"
-        )
 
 
 class Predictor:
@@ -194,39 +145,6 @@ class Predictor:
         return normal if there.all() else torch.where(there, normal, estimate_normals(coord))
 
 
-def load_predictor(
-    weight: str | os.PathLike,
-    network: str = "teacher",
-    device=None,
-    grid_size: float | None = None,
-    config: str | os.PathLike | None = None,
-) -> Predictor:
-    """Predictor from a pretraining checkpoint of either host.
-
-    `network`: "teacher" or "student"; `grid_size`: voxel of the scans, meters; coordinates are scaled so that it
-    becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError for a missing,
-    broken or foreign checkpoint.
-    """
-    checkpoint = read_checkpoint(weight)
-    state = checkpoint["state_dict"]
-    if not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in state):
-        raise UserError(
-            f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
-            "have no teacher.offset_head"
-        )
-    cfg = experiment_config(checkpoint, weight, config)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if not has_flash(device):
-        disable_flash(cfg.model)
-    model = build_model(cfg.model)
-    load_weight(model, state, weight, strict=True)
-    networks = getattr(model, network).to(device).eval()
-    predictor = Predictor.from_config(networks, cfg)
-    if grid_size is not None:
-        predictor.scale = predictor.grid_size / grid_size
-    return predictor
-
-
 def _step(transform, name: str, key: str) -> dict:
     """The first step of a pretraining pipeline that has `key`. ValueError where there is none."""
     step = next((step for step in transform if key in step), None)
@@ -235,27 +153,6 @@ def _step(transform, name: str, key: str) -> dict:
             f"data.train.transform of the checkpoint's config has no {name} ({key}): not a pretraining config"
         )
     return step
-
-
-def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str | os.PathLike | None = None) -> Config:
-    """Config of the run that wrote the file `weight`: the file `config`, or what the checkpoint carries.
-
-    Pointcept's checkpoints carry none: then config.py of the experiment's folder, two above exp/x/model/model_last.pth.
-    Only `config` is run as the Python that it is; what is found beside a checkpoint is read as data.
-    FileNotFoundError where there is none; ValueError for a config without a model, or with code where data are read.
-    """
-    source = Path(config or Path(weight).absolute().parent.parent / "config.py")
-    if config is None and "config" in checkpoint:
-        source, tree = Path(weight), checkpoint["config"]
-        cfg = Config(tree if isinstance(tree, dict) else {})
-    elif not source.is_file():
-        why = "" if config else f"{weight} carries no config; "
-        raise FileNotFoundError(f"{why}{source} not found; give the config.py of the run as config=FILE (--config)")
-    else:
-        cfg = Config.fromfile(os.fspath(source)) if config else Config(read_dumped_config(source))
-    if "model" not in cfg:
-        raise UserError(f"config of {source}: expected the key 'model', found {', '.join(map(str, cfg)) or 'no key'}")
-    return cfg
 
 
 def _to_loss_level(point, levels: int):
@@ -297,55 +194,3 @@ def _center(coord: torch.Tensor) -> torch.Tensor:
 
 def _rows(value, kept: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(np.asarray(value), dtype=torch.float32)[kept]
-
-
-def segment(
-    coord, color=None, normal=None, weight=None, grid_size=None, radius=None, min_points=MIN_VOXELS, **channels
-):
-    """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centers (I, 3) in meters.
-
-    `coord` (N,3) meters with z up, as in training, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are
-    read as those of files are: see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint
-    or a `Predictor`;
-    `grid_size`: voxel of this scan in meters (default: as in training); `radius`, `min_points`: clustering of shifted
-    voxels; `channels`: strength and what else the checkpoint reads. ValueError for what is unfit; a ScanWarning where
-    z seems not to be up, the unit another, or nothing is found.
-    """
-    if weight is None:
-        raise UserError("segment: weight is missing; give a PointINS checkpoint (pointins quickstart makes one)")
-    from pointins_ext.datasets.values import as_scene
-
-    for name, value in dict(grid_size=grid_size, radius=radius).items():
-        if value is not None and not 0 < value < np.inf:
-            raise UserError(f"segment: {name} is {value}, expected meters above 0")
-    columns = dict(coord=coord, color=color, normal=normal, **channels)
-    scene = as_scene({key: _array(key, value) for key, value in columns.items() if value is not None}, "segment")
-    predictor = copy.copy(weight) if isinstance(weight, Predictor) else load_predictor(weight)
-    unknown = channels.keys() - set(predictor.feat_keys)
-    if unknown:
-        raise UserError(f"segment: the checkpoint does not read {', '.join(unknown)}; it reads {predictor.feat_keys}")
-    if grid_size is not None:
-        predictor.scale = predictor.grid_size / grid_size
-    predictor.check_frame(scene["coord"], "segment")
-    prediction = predictor(scene)
-    instance = prediction.instances(radius, min_points)
-    if instance.max(initial=-1) < 0:
-        notice("empty results", f"segment: {prediction.why_nothing(radius, min_points)}")
-    center = instance_centers(scene["coord"], instance).numpy() + scene["coord_shift"]
-    return at_all_points(instance, scene, -1), center
-
-
-def at_all_points(value: np.ndarray, scene: dict, missing) -> np.ndarray:
-    """`value` (M, ...) of a scene's points as (N, ...) of all that its file has, `missing` at those left out."""
-    if "kept" not in scene:
-        return value
-    result = np.full((len(scene["kept"]), *value.shape[1:]), missing, value.dtype)
-    result[scene["kept"]] = value
-    return result
-
-
-def _array(name: str, value) -> np.ndarray:
-    try:
-        return np.asarray(value)
-    except (ValueError, TypeError) as error:  # TypeError: a tensor on a GPU
-        raise UserError(f"segment: {name} is no array: {error}") from error

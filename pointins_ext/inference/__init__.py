@@ -1,0 +1,18 @@
+"""Offsets and instances of one scan from a pretrained checkpoint, without any label."""
+
+from pointins_ext.inference.load import experiment_config, load_predictor
+from pointins_ext.inference.prediction import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Prediction
+from pointins_ext.inference.predictor import Predictor
+from pointins_ext.inference.scan import at_all_points, segment
+
+__all__ = [
+    "MIN_VOXELS",
+    "RADIUS_VOXELS",
+    "REACH_VOXELS",
+    "Prediction",
+    "Predictor",
+    "at_all_points",
+    "experiment_config",
+    "load_predictor",
+    "segment",
+]

@@ -1,0 +1,66 @@
+"""A predictor from a checkpoint of either host."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from pointins_ext.checkpoint import load_weight, read_checkpoint, read_dumped_config
+from pointins_ext.errors import UserError
+from pointins_ext.host import Config, build_model
+from pointins_ext.host.flash import disable_flash, has_flash
+from pointins_ext.inference.predictor import Predictor
+
+
+def load_predictor(
+    weight: str | os.PathLike,
+    network: str = "teacher",
+    device=None,
+    grid_size: float | None = None,
+    config: str | os.PathLike | None = None,
+) -> Predictor:
+    """Predictor from a pretraining checkpoint of either host.
+
+    `network`: "teacher" or "student"; `grid_size`: voxel of the scans, meters; coordinates are scaled so that it
+    becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError for a missing,
+    broken or foreign checkpoint.
+    """
+    checkpoint = read_checkpoint(weight)
+    state = checkpoint["state_dict"]
+    if not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in state):
+        raise UserError(
+            f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
+            "have no teacher.offset_head"
+        )
+    cfg = experiment_config(checkpoint, weight, config)
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if not has_flash(device):
+        disable_flash(cfg.model)
+    model = build_model(cfg.model)
+    load_weight(model, state, weight, strict=True)
+    networks = getattr(model, network).to(device).eval()
+    predictor = Predictor.from_config(networks, cfg)
+    if grid_size is not None:
+        predictor.scale = predictor.grid_size / grid_size
+    return predictor
+
+
+def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str | os.PathLike | None = None) -> Config:
+    """Config of the run that wrote the file `weight`: the file `config`, or what the checkpoint carries.
+
+    Pointcept's checkpoints carry none: then config.py of the experiment's folder, two above exp/x/model/model_last.pth.
+    Only `config` is run as the Python that it is; what is found beside a checkpoint is read as data.
+    FileNotFoundError where there is none; ValueError for a config without a model, or with code where data are read.
+    """
+    source = Path(config or Path(weight).absolute().parent.parent / "config.py")
+    if config is None and "config" in checkpoint:
+        source, tree = Path(weight), checkpoint["config"]
+        cfg = Config(tree if isinstance(tree, dict) else {})
+    elif not source.is_file():
+        why = "" if config else f"{weight} carries no config; "
+        raise FileNotFoundError(f"{why}{source} not found; give the config.py of the run as config=FILE (--config)")
+    else:
+        cfg = Config.fromfile(os.fspath(source)) if config else Config(read_dumped_config(source))
+    if "model" not in cfg:
+        raise UserError(f"config of {source}: expected the key 'model', found {', '.join(map(str, cfg)) or 'no key'}")
+    return cfg
