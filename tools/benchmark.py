@@ -3,9 +3,10 @@
     python tools/benchmark.py [--device cpu|cuda] [--only scr odr] [--json FILE]
     python tools/benchmark.py --quick      # small inputs, a minute; fails where a ratio stays 1.5 times the recorded
 
-A and B run in turn, so that a busy machine slows both; the ratio is the median of A / B over the turns. The table says
-what ratio was promised, the lines below it what A and B are; memory is what a call adds at its peak. The figures on
-record are in tools/benchmarks.json; what --quick finds slow is measured again, over four times as many turns.
+A and B run in turn, so that a busy machine slows both; the ratio is the median of A / B over the turns. Each case has a
+process of its own, so that none meets the stand-ins of another. The table says what ratio was promised, the lines below
+it what A and B are; memory is what a call adds at its peak. The figures on record are in tools/benchmarks.json; what
+--quick finds slow is measured again, over four times as many turns.
 """
 
 import argparse
@@ -17,11 +18,14 @@ import statistics
 import sys
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from pointins_ext.errors import UserError
 
-os.environ.setdefault("POINTINS_HOST", "embedded")  # Pointcept is what some cases are held against
+if __name__ == "__main__":
+    os.environ["POINTINS_HOST"] = "embedded"  # Pointcept is what some cases are held against
 
 import torch
 from benchmark_cases import CASES, Skip
@@ -111,8 +115,15 @@ def resident(name: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def measure(case, device: str, quick: bool, repeats: int) -> dict:
+def apart(call, *arguments):
+    """What a call gives in a process of its own: what it leaves in sys.modules ends with it."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(call, *arguments).result()
+
+
+def measure(name: str, device: str, quick: bool, repeats: int) -> dict:
     """Figures of a case. Skip where what it needs is missing."""
+    case = CASES[name]
     threads = 1 if quick else case.threads  # beside another process two threads wait for each other
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -176,7 +187,7 @@ def run(args, names: list[str], repeats: int) -> dict[str, dict]:
         if args.device not in CASES[name].target:
             continue
         try:
-            rows[name] = measure(CASES[name], args.device, args.quick, repeats)
+            rows[name] = apart(measure, name, args.device, args.quick, repeats)
         except Skip as reason:
             tqdm.write(f"{name} left out: {reason}", file=sys.stderr)
     return rows

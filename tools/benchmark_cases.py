@@ -342,7 +342,6 @@ CASES = {
     "submconv": Case("submanifold convolution, 64 channels, against spconv", submconv, {"cpu": 0.5}),
     "ptv3_forward": Case("forward of PT-v3m2 against torch-pointcloud's encoder", ptv3_forward, {"cpu": 1.0}),
     "data": Case("loading a batch with its views against its training step", data, {"cpu": 1.0, "cuda": 1.0}),
-    # the last: stand-ins for Pointcept stay in sys.modules, and no other case may meet them
     "ptv3_step": Case(
         "forward and backward of PT-v3m2 against Pointcept's with stand-ins", ptv3_step, {"cpu": 1.0, "cuda": 1.0}
     ),
