@@ -1,7 +1,7 @@
 """Speed of the parts against what does the same elsewhere: ratios measured side by side in one process.
 
     python tools/benchmark.py [--device cpu|cuda] [--only scr odr] [--json FILE]
-    python tools/benchmark.py --quick      # small inputs, a minute; fails where a ratio stays 1.5 times the recorded
+    python tools/benchmark.py --quick      # small inputs, two minutes; fails where a ratio stays 1.5 times the record
 
 A and B run in turn, so that a busy machine slows both; the ratio is the median of A / B over the turns. Each case has a
 process of its own, so that none meets the stand-ins of another. The table says what ratio was promised, the lines below
