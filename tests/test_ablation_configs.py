@@ -8,7 +8,8 @@ from pointins_ext.branch import OffsetDistributionRegularization as ODR
 from pointins_ext.branch import SpatialClusteringRegularization as SCR
 from pointins_ext.hooks.oracle import OracleHook
 from pointins_ext.host import NAME, TRAINERS, Config
-from tests.test_configs import load, read_scalars
+from tests.fixtures.scalars import read_scalars
+from tests.fixtures.shrunk_pretraining import load
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted((FOLDER / "ablations").glob("*.py"))

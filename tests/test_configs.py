@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.host import NAME, TRAINERS, Config, build_model, default_config_parser, default_setup
+from pointins_ext.host import NAME, TRAINERS, Config, build_model
 from pointins_ext.host.flash import disable_flash
 from pointins_ext.inference import load_predictor
 from pointins_ext.ops import segment_count
-from tests.fixtures.tiny_datasets import WRITERS, room
+from tests.fixtures.scalars import read_scalars
+from tests.fixtures.shrunk_pretraining import CONFIGS, NAMES, datasets, load
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "pointins").glob("pretrain-*.py"))
-NAMES = [path.stem for path in CONFIGS]
 WIDTHS = dict(coord=3, color=3, normal=3, strength=1)
 # what a pretrainer reports, and what of it is above zero where its data are as they should be
 LOSSES = {
@@ -21,66 +20,6 @@ LOSSES = {
     "Sonata-v1m1": ("mask_loss", "roll_mask_loss", "unmask_loss"),
     "PSA-v1m1": ("contrast_loss", "box_loss"),
 }
-
-
-def datasets(cfg):
-    return cfg.data.train.get("datasets", [cfg.data.train])
-
-
-def write_data(cfg):
-    """Tiny data for every dataset of a config, at the place where the config expects the real one."""
-    for dataset in datasets(cfg):
-        root = Path(dataset["data_root"]) if "data_root" in dataset else None
-        if dataset["type"] == "ScanDataset":  # a floor with boxes, without colors
-            for seed in range(2):
-                (root / f"scan{seed}").mkdir(parents=True)
-                np.save(root / f"scan{seed}" / "coord.npy", room(seed)[0])
-        elif dataset["type"] == "SyntheticRoomsDataset":
-            dataset.update(num_scenes=2, room=dict(density=1500.0, num_objects=(3, 4)))
-        elif dataset["type"] == "SyntheticDrivesDataset":
-            dataset.update(num_scenes=2, drive=dict(columns=240))
-        else:
-            WRITERS[dataset["type"]](root)
-
-
-def shrink(cfg):
-    """Small networks, views and monitors; everything else stays as shipped."""
-    pretrainer = cfg.model.pretrainer
-    if len(pretrainer.backbone.stride) == 4:
-        pretrainer.backbone.update(
-            enc_depths=(1, 1, 1, 1, 1),
-            enc_channels=(8, 8, 16, 16, 16),
-            enc_num_head=(1, 1, 2, 2, 2),
-            enc_patch_size=(64, 64, 64, 64, 64),
-        )
-        pretrainer.update(head_in_channels=48, head_hidden_channels=32, head_embed_channels=16)
-        pretrainer.update(dict(queue_size=64) if pretrainer.type == "PSA-v1m1" else dict(head_num_prototypes=32))
-    cfg.model.offset_warmup_steps = 1
-    for transform in cfg.data.train.transform:
-        if transform["type"] in ("MultiViewGenerator", "GlobalViewGenerator"):
-            transform["max_size"] = 3000
-    for hook in cfg.hooks:
-        if hook["type"] == "OffsetMonitor":
-            hook["every"] = 2
-
-
-def load(path):
-    """The config with tiny data and networks, and two steps."""
-    cfg = default_config_parser(str(path), dict(save_path="exp/tiny", epoch=1, eval_epoch=1, num_worker=0, seed=0))
-    write_data(cfg)
-    shrink(cfg)
-    # one scene of each dataset and a step, or more where a layout needs more scenes
-    scenes = sum(dict(S3DISDataset=5, SemanticKITTIDataset=10).get(d["type"], 2) for d in datasets(cfg))
-    cfg.batch_size = scenes // 2
-    cfg.dump("exp/tiny/config.py")  # where checkpoints of Pointcept have their config
-    return default_setup(cfg)
-
-
-def read_scalars(folder):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(folder)).Reload()
-    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=NAMES)

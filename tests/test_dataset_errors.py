@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pointins_ext.errors import require_scenes
-from pointins_ext.host import NAME, TRAINERS, build_dataset, default_config_parser
-from tests import test_configs, test_downstream_configs
+from pointins_ext.host import NAME, build_dataset, default_config_parser
+from tests.fixtures.missing_data import trainer_without
+from tests.fixtures.shrunk_downstream import FOLDER
 from tests.fixtures.tiny_datasets import WRITERS
-from tests.test_downstream_configs import FOLDER
 
 pytestmark = pytest.mark.skipif(NAME != "embedded", reason="messages of the embedded host")
 CASES = ("semseg-ptv3-scannet", "insseg-ptv3-scannet200", "insseg-ptv3-s3dis", "panseg-ptv3-nuscenes")
@@ -63,13 +63,6 @@ def test_a_folder_without_coordinates(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="is empty or incomplete.*preprocess_scannet"):
         build_dataset(train)
     shutil.rmtree(train.data_root)
-
-
-def trainer_without(folder, name="semseg-ptv3-scannet"):
-    """The trainer of a config, shrunk, where `folder` of its tiny data is missing."""
-    cfg = (test_configs if name.startswith("pretrain") else test_downstream_configs).load(FOLDER / f"{name}.py")
-    shutil.rmtree(folder)
-    return TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, build_model, default_config_parser, default_setup
+from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, build_model
 from pointins_ext.host.flash import disable_flash
-from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
-from tests.test_configs import read_scalars
+from tests.fixtures.scalars import read_scalars
+from tests.fixtures.shrunk_downstream import FOLDER, load
 
-FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted(path for path in FOLDER.glob("*seg-*.py"))
 NAMES = [path.stem for path in CONFIGS]
 # On Pointcept one of each kind; all of them with `-m slow`. The embedded host trains every one.
@@ -23,52 +22,6 @@ TRAINED = [
 ]
 INDOOR, OUTDOOR = ("scannet", "scannet200", "s3dis"), ("nuscenes", "semantic_kitti")
 METRIC = dict(semseg=("semantic", "miou", "mIoU"), insseg=("instance", "map", "mAP"), panseg=("panoptic", "pq", "PQ"))
-SMALL = dict(
-    enc_depths=(1, 1, 1, 1, 1),
-    enc_channels=(8, 8, 16, 16, 16),
-    enc_num_head=(1, 1, 2, 2, 2),
-    enc_patch_size=(64, 64, 64, 64, 64),
-    dec_depths=(1, 1, 1, 1),
-    dec_channels=(8, 8, 16, 16),
-    dec_num_head=(1, 1, 2, 2),
-    dec_patch_size=(64, 64, 64, 64),
-)
-
-
-def write_data(cfg):
-    """Tiny data at the place where the config expects the real one."""
-    train = cfg.data.train
-    if train.type == "ScanDataset":
-        for number, split in enumerate(("train", "train", "val")):
-            coord, instance = room(number)
-            write_arrays(Path(train.data_root, split, f"scan{number}"), coord=coord, instance=instance)
-    elif "data_root" in train:
-        WRITERS[train.type](Path(train.data_root))
-    else:  # procedural
-        for split in (train, cfg.data.val, cfg.data.test):
-            split.num_scenes = 2
-
-
-def shrink(cfg):
-    """Small networks and clusters, two augmentations; everything else stays as shipped."""
-    if len(cfg.model.backbone.stride) == 4:
-        cfg.model.backbone.update(SMALL)
-        cfg.model.backbone_out_channels = 64 if cfg.model.backbone.enc_mode else 8
-    if cfg.model.type == "PG-v1m2":
-        cfg.model.update(cluster_min_points=5, cluster_propose_points=10)
-    if "test_cfg" in cfg.data.test:
-        cfg.data.test.test_cfg.aug_transform = cfg.data.test.test_cfg.aug_transform[:2]
-
-
-def load(path):
-    """The config with tiny data and networks, and two steps."""
-    options = dict(save_path="exp/tiny", epoch=1, eval_epoch=1, num_worker=0, seed=0)
-    cfg = default_config_parser(str(path), options)
-    write_data(cfg)
-    shrink(cfg)
-    scenes = dict(S3DISDataset=5, SemanticKITTIDataset=10, SemanticKITTIPanopticDataset=10).get(cfg.data.train.type, 2)
-    cfg.batch_size = scenes // 2
-    return default_setup(cfg)
 
 
 @pytest.mark.parametrize("path", TRAINED, ids=NAMES)

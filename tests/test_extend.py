@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pointins_ext.branch import SpatialClusteringRegularization
 from pointins_ext.extend import extend, switched_config_file
 from pointins_ext.hooks import presets
-from pointins_ext.host import HOOKS, Config
+from pointins_ext.host import Config
+from tests.fixtures.branch_settings import BRANCH, settings
 
 ROOT = Path(__file__).parents[1]
-BRANCH = ("ODRHook", "SCRHook", "OffsetMonitor")
 
 VIEWS = dict(
     type="MultiViewGenerator",
@@ -102,17 +101,6 @@ def test_a_switched_file_says_what_was_changed_and_reads_back(tmp_path):
         cfg = Config.fromfile(path)
     assert cfg.model.pretrainer == TREE["model"] and len(cfg.pointins_changes) == 6
     assert source.read_text() == before and [p.name for p in tmp_path.iterdir()] == ["pretrain.py"]
-
-
-def settings(hooks):
-    """Everything that the hooks of the branch hold once they are built: name of the hook -> options."""
-    built = [HOOKS.build(dict(hook)) for hook in hooks if hook["type"] in BRANCH]
-    assert [type(hook).__name__ for hook in built] == list(BRANCH)
-    return {type(hook).__name__: {name: plain(value) for name, value in vars(hook).items()} for hook in built}
-
-
-def plain(value):
-    return vars(value) if isinstance(value, SpatialClusteringRegularization) else value
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pointins_ext.embedded.config import Config
 from pointins_ext.host import NAME, default_config_parser
 from pointins_ext.inference import load_predictor
 from pointins_ext.run import train
-from tests.test_configs import read_scalars
+from tests.fixtures.scalars import read_scalars
 
 FROZEN = Path(__file__).parent / "frozen"
 CHECKPOINT = FROZEN / "checkpoint.pth"

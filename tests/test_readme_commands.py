@@ -68,7 +68,7 @@ SHORT = {
     r"sh tools/train.sh -c pointins/pretrain-sonata-ptv3-scannet -n first": None,  # test_configs.py on Pointcept
     r"sh tools/train.sh -c sonata/pretrain-sonata-v1m1-0-base .*": None,  # tests/pointcept/test_pretrainers.py
     r"sh tools/test.sh -d scannet -n some_experiment": None,  # tests/pointcept/test_upstream.py
-    r"python tools/ablate.py .*": None,  # tests/tools/test_ablate.py, on a tiny setting
+    r"python tools/ablate.py .*": None,  # tests/tools/ablation, on a tiny setting
     r"python tools/benchmark.py .*": None,  # .ci/run, its quick form
     r"python tools/results_page.py": None,  # tests/tools/test_results_page.py
     r"python tools/config_deviations.py": None,  # tests/pointcept/test_config_deviations.py
@@ -117,7 +117,7 @@ def test_what_is_run_elsewhere_is_there():
         "pointcept/test_pretrainers.py",
         "pointcept/test_upstream.py",
         "pointcept/test_config_deviations.py",
-        "tools/test_ablate.py",
+        "tools/ablation/test_runs.py",
         "tools/test_results_page.py",
     ):
         assert (ROOT / "tests" / name).is_file(), name

@@ -77,7 +77,7 @@ def report(args, points, times):
 
 def start(host, args, folder):
     environment = dict(os.environ, POINTINS_HOST=host, OMP_NUM_THREADS="1")
-    command = [sys.executable, ROOT / "tools" / "step_server.py", args.config, str(args.scenes), folder]
+    command = [sys.executable, ROOT / "tools/benchmark/step_server.py", args.config, str(args.scenes), folder]
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

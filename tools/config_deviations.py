@@ -201,12 +201,13 @@ def compare_components(theirs, ours, key):
     kinds = [[node["type"] for node in theirs], [SAME_PLACE.get(node["type"], node["type"]) for node in ours]]
     found = []
     for tag, i, i_end, j, j_end in difflib.SequenceMatcher(None, *kinds, autojunk=False).get_opcodes():
-        if tag == "equal":
-            for left, right in zip(theirs[i:i_end], ours[j:j_end], strict=True):
-                found += compare(left, right, f"{key}.{left['type']}")
-            continue
-        found += [(f"{key}.{node['type']}", shown(node), ABSENT) for node in theirs[i:i_end]]
-        found += [(f"{key}.{node['type']}", ABSENT, shown(node)) for node in ours[j:j_end]]
+        left, right = theirs[i:i_end], ours[j:j_end]
+        pairs = zip(left, right, strict=True)
+        if tag != "equal":
+            pairs = [*((node, ABSENT) for node in left), *((ABSENT, node) for node in right)]
+        for published, shipped in pairs:
+            kind = (shipped if published == ABSENT else published)["type"]
+            found += compare(published, shipped, f"{key}.{kind}")
     return found
 
 

@@ -12,8 +12,7 @@ import json
 import re
 from pathlib import Path
 
-from ablate import SUITES
-from ablation_report import (
+from ablation.report import (
     COLUMNS,
     GEOMETRIC,
     curve_table,
@@ -26,8 +25,8 @@ from ablation_report import (
     table,
     text,
 )
-from benchmark_cases import CASES
-
+from ablation.suites import SUITES
+from benchmark.cases import CASES
 from pointins_ext.cli.evaluate import stored_rivals
 from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.files import write_text

@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import os
+import select
 import sys
 
 VERBS = {
@@ -23,12 +25,34 @@ IMPORT_LATER = ("train", "test", "doctor")
 def main(argv=None):
     """Run the command line `argv`, by default this process's; what the user can repair ends in a line, exit code 2."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        try:
+            _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        gone = [stream for stream in (sys.stdout, sys.stderr) if _has_no_reader(stream)]
+        if not gone:  # another pipe, such as that of a data worker
+            raise
+        for stream in gone:  # else Python complains of what is left to write when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(128 + 13)  # what a shell says of a process that SIGPIPE ends
+
+
+def _run(argv):
     verb = _parser().parse_args(argv[:1]).verb
     if verb == "doctor":  # the others cannot do without PyTorch, which exit_on_user_error imports
         sys.exit(_call(verb, argv[1:]))
     from pointins_ext.errors import exit_on_user_error
 
     exit_on_user_error(_call, verb, argv[1:])
+
+
+def _has_no_reader(stream):
+    """Whether what a stream is piped to has ended, as `| head` does."""
+    poll = select.poll()
+    poll.register(stream, 0)  # errors are told unasked
+    return bool(poll.poll(0))
 
 
 def _call(verb, argv):

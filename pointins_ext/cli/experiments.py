@@ -12,8 +12,10 @@ from pointins_ext.flags import at_least
 from pointins_ext.snapshot import ROOT, is_checkout
 
 
-def add_experiment_arguments(parser):
-    """-n, -w, -g, -m, -p, as Pointcept's scripts have them; -c and -d differ between the verbs."""
+def add_experiment_arguments(parser, config, dataset, weight):
+    """-c, -d, -w, -n, -g, -m, -p, as Pointcept's scripts have them; the help of the first three is the verb's."""
+    for name, text in dict(config=config, dataset=dataset, weight=weight).items():
+        parser.add_argument(f"-{name[0]}", dest=name, metavar=name.upper(), help=text)
     parser.add_argument("-n", dest="name", default="debug", metavar="NAME", help="exp/DATASET/NAME (default: debug)")
     parser.add_argument(
         "-g", dest="num_gpus", type=at_least(0), metavar="N", help="processes on this machine (default: all GPUs)"

@@ -25,14 +25,13 @@ from pointins_ext.flags import verb_parser
 
 def arguments(argv):
     parser = verb_parser("test", __doc__, "pointins test -d DATASET -n NAME [options] [-- key=value ...]")
-    parser.add_argument("-d", dest="dataset", metavar="DATASET", help="folder under exp/")
-    parser.add_argument(
-        "-c", dest="config", metavar="CONFIG", help="instead of the experiment's own config, found as `train` finds it"
+    add_experiment_arguments(
+        parser,
+        config="instead of the experiment's own config, found as `train` finds it",
+        dataset="folder under exp/",
+        weight="name in exp/DATASET/NAME/model, or a path (%(default)s)",
     )
-    parser.add_argument(
-        "-w", dest="weight", default="model_best", help="name in exp/DATASET/NAME/model, or a path (%(default)s)"
-    )
-    add_experiment_arguments(parser)
+    parser.set_defaults(weight="model_best")
     args = parse_request(parser, argv)
     if not (args.config or args.dataset):
         parser.error("the following arguments are required: -d")

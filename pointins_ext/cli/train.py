@@ -29,19 +29,22 @@ from pointins_ext.snapshot import copy_code, is_checkout
 
 def arguments(argv):
     parser = verb_parser("train", __doc__, "pointins train -c CONFIG -n NAME [options] [-- key=value ...]")
-    parser.add_argument(
-        "-c", dest="config", required=True, metavar="CONFIG", help="shipped config, one of Pointcept's, or a path"
+    add_experiment_arguments(
+        parser,
+        config="shipped config, one of Pointcept's, or a path",
+        dataset="folder of configs, when CONFIG is a bare name",
+        weight="checkpoint to start from",
     )
-    parser.add_argument("-d", dest="dataset", metavar="DATASET", help="folder of configs, when CONFIG is a bare name")
     parser.add_argument(
         "-e", dest="extend", choices=("pointins",), help="add the offset branch to a pretraining config"
     )
-    parser.add_argument("-w", dest="weight", metavar="WEIGHT", help="checkpoint to start from")
     parser.add_argument(
         "-r", dest="resume", default="false", choices=("true", "false"), help="resume from the last epoch"
     )
-    add_experiment_arguments(parser)
-    return parse_request(parser, argv)
+    args = parse_request(parser, argv)
+    if not args.config:
+        parser.error("the following arguments are required: -c")
+    return args
 
 
 def main(argv):

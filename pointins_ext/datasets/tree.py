@@ -22,8 +22,9 @@ def find_scans(root):
     """Sorted paths of all scans at or below `root`: scene folders (coord.npy) and files of a known format.
 
     Links are followed. What several paths lead to is one scan, under its own path where that is below `root`, else
-    under the first. Results of this package, hidden files, and arrays of a scene without coord.npy are no scans; a file
-    given as `root` always is. What is left out, or cannot be read, is said in a ScanWarning.
+    under the first. Results of this package, hidden files, arrays of a scene without coord.npy, and what else data sets
+    keep beside their scans are no scans; a file given as `root` always is. What is left out, or cannot be read, is said
+    in a ScanWarning.
     """
     root = Path(root)
     if root.is_file():
@@ -101,8 +102,16 @@ def _no_scan(path):
         return "arrays of a scene without coord.npy"
     if name.endswith(LABEL_FILES):
         return "labels of nuScenes"
+    if name.endswith(".bin") and _beside_velodyne(path):
+        return "voxel grids of SemanticKITTI"
     is_result = {".ply": _is_result_ply, ".npz": _is_result_npz}.get(Path(name).suffix)
     return "results of pointins_ext" if is_result and os.path.isfile(path) and is_result(path) else None
+
+
+def _beside_velodyne(path):
+    """Whether a file lies in the folder voxels of a sequence of SemanticKITTI: grids of bits, named as the scans."""
+    folder = os.path.dirname(os.path.abspath(path))
+    return os.path.basename(folder) == "voxels" and os.path.isdir(os.path.join(os.path.dirname(folder), "velodyne"))
 
 
 def _is_result_ply(path):

@@ -1,4 +1,4 @@
-"""Learning-rate schedulers of the config language, and the cosine schedule of single values."""
+"""The learning-rate schedule of the shipped configs, and the cosine schedule of single values; Pointcept has others."""
 
 import math
 
@@ -23,47 +23,6 @@ class OneCycleLR(lr_scheduler.OneCycleLR):
         return super().get_lr()
 
 
-@SCHEDULERS.register_module()
-class CosineAnnealingLR(lr_scheduler.CosineAnnealingLR):
-    """Cosine from the learning rate to `eta_min` over `total_steps`."""
-
-    def __init__(self, optimizer, total_steps, eta_min=0, last_epoch=-1):
-        super().__init__(optimizer, T_max=total_steps, eta_min=eta_min, last_epoch=last_epoch)
-
-
-@SCHEDULERS.register_module()
-class MultiStepLR(lr_scheduler.MultiStepLR):
-    """Times `gamma` at every milestone; milestones are fractions of `total_steps`."""
-
-    def __init__(self, optimizer, milestones, total_steps, gamma=0.1, last_epoch=-1):
-        super().__init__(optimizer, [int(rate * total_steps) for rate in milestones], gamma, last_epoch)
-
-
-@SCHEDULERS.register_module()
-class PolyLR(lr_scheduler.LambdaLR):
-    """(1 - step / (total_steps + 1)) ** power."""
-
-    def __init__(self, optimizer, total_steps, power=0.9, last_epoch=-1):
-        super().__init__(optimizer, lambda step: (1 - step / (total_steps + 1)) ** power, last_epoch)
-
-
-@SCHEDULERS.register_module()
-class ExpLR(lr_scheduler.LambdaLR):
-    """gamma ** (step / total_steps)."""
-
-    def __init__(self, optimizer, total_steps, gamma=0.9, last_epoch=-1):
-        super().__init__(optimizer, lambda step: gamma ** (step / total_steps), last_epoch)
-
-
-@SCHEDULERS.register_module()
-class ConstantLR(lr_scheduler.LambdaLR):
-    """The learning rate as it is; takes `total_steps` as the others do."""
-
-    def __init__(self, optimizer, total_steps, last_epoch=-1):
-        super().__init__(optimizer, lambda step: 1.0, last_epoch)
-
-
-@SCHEDULERS.register_module()
 class CosineScheduler:
     """One value over iterations: linear `start_value` -> `base_value`, cosine to `final_value`, then constant.
 
@@ -107,5 +66,5 @@ class CosineScheduler:
 
 
 def build_scheduler(cfg, optimizer):
-    """Scheduler described by `cfg` (with `total_steps`) on `optimizer`."""
+    """Scheduler described by `cfg` (with `total_steps`) on `optimizer`. UserError for a name that is not registered."""
     return SCHEDULERS.build(cfg, default_args=dict(optimizer=optimizer))

@@ -57,18 +57,6 @@ def gather(data, dst=0):
     return gathered if get_rank() == dst else []
 
 
-def reduce_dict(values, average=True):
-    """Sum (or mean) over ranks of every 0-dim tensor of a dict with the same keys on every rank."""
-    if get_world_size() == 1:
-        return values
-    names = sorted(values)
-    packed = torch.stack([values[name].detach().float() for name in names])
-    dist.all_reduce(packed)
-    if average:
-        packed /= get_world_size()
-    return dict(zip(names, packed.unbind(), strict=True))
-
-
 def unwrap_model(model):
     """The bare model inside DistributedDataParallel, or the model itself."""
     return model.module if isinstance(model, DistributedDataParallel) else model

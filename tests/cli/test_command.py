@@ -52,6 +52,28 @@ def test_an_unknown_verb_is_one_line_with_those_that_there_are(arguments, words,
     assert re.search(words, last)
 
 
+@pytest.mark.parametrize("line", ["doctor", "--help", "train --help", "evaluate --help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_ends_early_is_no_error(line, unbuffered):
+    """`pointins doctor | head -1`"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONUNBUFFERED=unbuffered)
+    command = [sys.executable, "-m", "pointins_ext", *line.split()]
+    done = subprocess.run(command, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writer)
+    assert done.stderr == "" and done.returncode in ((0, 141) if unbuffered else (141,))  # argparse forgives it
+
+
+def test_another_pipe_that_breaks_is_an_error(monkeypatch):
+    def worker(verb, argv):
+        raise BrokenPipeError("a data worker has ended")
+
+    monkeypatch.setattr(cli, "_call", worker)
+    with pytest.raises(BrokenPipeError, match="a data worker"):
+        cli.main(["segment"])
+
+
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_the_help_of_a_verb_shows_how_it_is_called(verb, capsys):
     with pytest.raises(SystemExit) as stop:

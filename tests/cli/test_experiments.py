@@ -38,7 +38,7 @@ def test_a_path_comes_before_our_config_and_ours_before_pointcepts(tmp_path, mon
 
 def request(*argv):
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    experiments.add_experiment_arguments(parser)
+    experiments.add_experiment_arguments(parser, config="a file", dataset="a folder", weight="a checkpoint")
     return experiments.parse_request(parser, list(argv))
 
 

@@ -91,6 +91,17 @@ def test_what_is_no_scan(scans):
     assert "2 left out (arrays of a scene without coord.npy)" in text and "1 left out (labels of nuScenes)" in text
 
 
+def test_voxels_of_semantic_kitti_are_no_scans(tmp_path):
+    for folder in ("sequences/00/velodyne", "sequences/00/voxels", "mine/voxels"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "000000.bin").write_bytes(bytes(64))
+    with pytest.warns(ScanWarning, match="1 left out .voxel grids of SemanticKITTI.: .*00/voxels/000000.bin$"):
+        assert names(tmp_path) == ["mine/voxels/000000.bin", "sequences/00/velodyne/000000.bin"]
+    with pytest.warns(ScanWarning, match="voxel grids"):
+        assert names(tmp_path / "sequences/00/voxels") == []
+    assert len(find_scans(tmp_path / "sequences/00/voxels/000000.bin")) == 1
+
+
 def test_a_closed_folder_is_said(scans, monkeypatch):
     scandir = os.scandir
 

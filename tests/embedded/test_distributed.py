@@ -13,6 +13,9 @@ from tests.fixtures.tiny_views import CONFIG
 
 ROOT = Path(__file__).parents[2]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+CONSTANT = dict(
+    type="OneCycleLR", max_lr=1.0, div_factor=1.0, final_div_factor=1.0, cycle_momentum=False, _delete_=True
+)
 OPTIONS = {
     "batch_size": 8,
     "epoch": 2,
@@ -20,7 +23,7 @@ OPTIONS = {
     "model.dropout": 0.0,
     "optimizer.type": "SGD",
     "optimizer.lr": 1.0,
-    "scheduler": dict(type="ConstantLR", _delete_=True),
+    "scheduler": CONSTANT,
 }
 
 
@@ -30,7 +33,7 @@ def test_two_processes_equal_one_on_the_whole_batch(build_trainer, tiny_config, 
     start = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     trainer.train()
     config = tmp_path / "two.py"
-    config.write_text(f"_base_ = '{tiny_config}'\nscheduler = dict(type='ConstantLR', _delete_=True)\n")
+    config.write_text(f"_base_ = '{tiny_config}'\nscheduler = {CONSTANT}\n")
     options = [f"{key}={value}" for key, value in OPTIONS.items() if key != "scheduler"]
     finished = run(TORCHRUN, config, tmp_path / "two", options)
     assert finished.returncode == 0, finished.stderr

@@ -1,5 +1,4 @@
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -119,7 +118,7 @@ REQUESTS = [
 
 
 @pytest.mark.skipif(not POINTCEPT, reason="POINTCEPT_ROOT is not set")
-@pytest.mark.skipif(importlib.util.find_spec("spconv") is None, reason="Pointcept's PTv3 needs spconv")
+@pytest.mark.skipif(not ptv3_peer.is_installed("spconv"), reason="Pointcept's PTv3 needs spconv")
 def test_equals_pointcept(tmp_path):
     """Same weights, same numbers at every stage; in a process of its own for the sake of Pointcept's imports."""
     models = [build(variant, **kwargs).train() for variant, kwargs, _ in REQUESTS]

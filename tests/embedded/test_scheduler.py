@@ -9,9 +9,11 @@ from torch.optim import lr_scheduler
 
 from pointins_ext.embedded.config import Config
 from pointins_ext.embedded.scheduler import CosineScheduler, OneCycleLR, build_scheduler
+from pointins_ext.errors import UserError
 
 STEPS = 20
 ROOT = Path(__file__).parents[2]
+CONSTANT = dict(type="OneCycleLR", max_lr=[0.5, 0.1], div_factor=1.0, final_div_factor=1.0)
 
 
 def learning_rates(make, steps=STEPS):
@@ -34,11 +36,7 @@ def learning_rates(make, steps=STEPS):
                 o, [0.5, 0.1], STEPS, pct_start=0.2, div_factor=10.0, final_div_factor=1000.0
             ),
         ),
-        (dict(type="CosineAnnealingLR"), lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS)),
-        (dict(type="MultiStepLR", milestones=[0.5, 0.9]), lambda o: lr_scheduler.MultiStepLR(o, [10, 18])),
-        (dict(type="PolyLR", power=1.0), lambda o: lr_scheduler.PolynomialLR(o, STEPS + 1, power=1.0)),
-        (dict(type="ExpLR", gamma=0.5), lambda o: lr_scheduler.ExponentialLR(o, 0.5 ** (1 / STEPS))),
-        (dict(type="ConstantLR"), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
+        (CONSTANT, lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
     ],
 )
 def test_equal_to_torch(cfg, reference):
@@ -49,6 +47,12 @@ def test_equal_to_torch(cfg, reference):
 def test_as_many_max_lr_as_groups():
     with pytest.raises(ValueError, match="OneCycleLR: .*max_lr"):
         learning_rates(lambda o: build_scheduler(dict(type="OneCycleLR", max_lr=[1, 1, 1], total_steps=9), o))
+
+
+@pytest.mark.parametrize("name", ["MultiStepLR", "PolyLR", "ExpLR", "CosineAnnealingLR", "MultiStepWithWarmupLR"])
+def test_pointcepts_other_schedulers_are_named_as_such(name):
+    with pytest.raises(UserError, match=f"'{name}' is not in the registry .*: OneCycleLR. .*Pointcept's: install"):
+        learning_rates(lambda o: build_scheduler(dict(type=name, total_steps=STEPS), o))
 
 
 def shipped_schedules():

@@ -9,7 +9,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.fixtures.tiny_training import weights
 
-SGD = dict(optimizer=dict(type="SGD", lr=0.5, _delete_=True), scheduler=dict(type="ConstantLR", _delete_=True))
+CONSTANT = dict(
+    type="OneCycleLR", max_lr=0.5, div_factor=1.0, final_div_factor=1.0, cycle_momentum=False, _delete_=True
+)
+SGD = dict(optimizer=dict(type="SGD", lr=0.5, _delete_=True), scheduler=CONSTANT)
 
 
 NO_RANDOMNESS = dict(model__dropout=0.0, data__train__noise=0.0)

@@ -5,35 +5,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.evaluation.instance import InstanceAveragePrecision, average_precision, instance_average_precision
+from tests.fixtures.instance_scenes import SCORES, assert_same, random_scene
 from tests.oracles.scannet_ap import scannet_ap
-
-SCORES = ("map", "ap50", "ap25")
-
-
-def random_scene(seed, num_points=300, num_objects=6, num_predictions=8, num_classes=4, noise=0.25):
-    """Predictions that agree with the objects up to noise, on a line of points; class 0 and -1 are ignored."""
-    rng = np.random.default_rng(seed)
-    cuts = np.sort(rng.integers(0, num_points, num_objects))
-    instance = np.searchsorted(cuts, np.arange(num_points), side="right") - 1
-    category = rng.integers(-1, num_classes, num_objects + 1)
-    segment = category[instance]
-    shift = np.searchsorted(cuts + rng.integers(-8, 9, num_objects), np.arange(num_points), side="right") - 1
-    label = np.where(rng.random(num_points) < noise, rng.integers(-1, num_predictions, num_points), shift)
-    guess = np.resize(category[:num_objects], num_predictions)
-    wrong = rng.random(num_predictions) < 0.2
-    guess[wrong] = rng.integers(0, num_classes, wrong.sum())
-    score = rng.integers(1, 6, num_predictions) / 5  # ties on purpose
-    return {"instance": label, "score": score, "category": guess}, {"instance": instance, "segment": segment}
 
 
 def dense(prediction, target):
     pairs = enumerate(zip(prediction["category"], prediction["score"], strict=True))
     masks = [(prediction["instance"] == k, c, s) for k, (c, s) in pairs]
     return masks, target["segment"], target["instance"]
-
-
-def assert_same(ours, theirs, keys=SCORES):
-    np.testing.assert_allclose([ours[k] for k in keys], [theirs[k] for k in keys], atol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.evaluation.instance import instance_average_precision
-from tests.evaluation.test_instance import SCORES, assert_same, random_scene
+from tests.fixtures.instance_scenes import SCORES, assert_same, random_scene
 
 SETTINGS = dict(num_classes=4, segment_ignore_index=(-1,), min_points=10)
 SWEEP = [(0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9), 0.5, 0.25]

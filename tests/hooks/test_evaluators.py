@@ -26,7 +26,6 @@ from tests.fixtures.tiny_scoring import (
     trainer,
     two_ranks,
 )
-from tests.hooks.test_monitor import KEYS
 
 BEST = dict(semantic=("mIoU", "miou"), instance=("mAP", "map"), panoptic=("PQ", "pq"))
 TASKS = sorted(EVALUATORS)
@@ -196,7 +195,7 @@ def pretraining():
     transform = [
         dict(type="GridSample", grid_size=0.1),
         dict(type="GlobalViewGenerator", global_transform=[dict(type="CenterShift")]),
-        dict(type="Collect", keys=(), global_feat_keys=tuple(f"global_{key}" for key in KEYS)),
+        dict(type="Collect", keys=(), global_feat_keys=("global_coord", "global_color")),
     ]
     data = dict(train=dict(type="ScanDataset", scale=3.0, transform=transform))
     cfg = Config(dict(model=pointins_config(), data=data))

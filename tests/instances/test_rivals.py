@@ -1,8 +1,6 @@
 """Rivals of the offsets: planes as instances of their own, and parameters that are chosen on training scenes."""
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,14 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tune_rivals
 from pointins_ext.cli import evaluate as tool
 from pointins_ext.errors import ScanWarning
 from pointins_ext.evaluation.label_free import evaluate_label_free, on_planes
 from pointins_ext.instances.rivals import CLUSTERINGS, off_planes, rival, tidy, with_planes
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
-import tune_rivals  # noqa: E402
 
 VOXEL = 0.05
 STEP = 0.04  # between points, so that neighbors are nearer than a voxel

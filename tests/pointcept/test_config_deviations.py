@@ -1,14 +1,9 @@
 """Every deviation from Pointcept's published configs has a reason and stands in the README of the configs."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
-from config_deviations import BEGIN, REASONS, compare, deviations, table, with_table  # noqa: E402
-from config_deviations import README as PATH  # noqa: E402
+from config_deviations import BEGIN, REASONS, compare, deviations, table, with_table
+from config_deviations import README as PATH
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pointcept.engines import train as engine
 
 from pointins_ext.errors import require_scenes
 from pointins_ext.host import build_dataset
-from tests.test_dataset_errors import trainer_without
+from tests.fixtures.missing_data import trainer_without
 
 
 @pytest.fixture(autouse=True)

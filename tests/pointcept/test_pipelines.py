@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.fixtures import run_pipelines
-from tests.test_configs import NAMES
+from tests.fixtures.shrunk_pretraining import NAMES
 
 ROOT = Path(__file__).parents[2]
 

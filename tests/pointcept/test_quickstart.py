@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from tests.fixtures.run_command import ROOT, run
+
 pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
-
-from tests.pointcept.test_upstream import ROOT, run  # noqa: E402
 
 
 def test_quickstart_ends_with_metrics_and_report(tmp_path):

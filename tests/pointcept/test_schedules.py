@@ -19,10 +19,6 @@ CONFIGS = sorted((ROOT / "configs" / "pointins").glob("*.py"))
 SCHEDULERS = [
     dict(type="OneCycleLR", max_lr=0.01, pct_start=0.1, anneal_strategy="cos", div_factor=10.0, final_div_factor=0.4),
     dict(type="OneCycleLR", max_lr=[0.01, 0.001], pct_start=0.05, anneal_strategy="cos", final_div_factor=1000.0),
-    dict(type="CosineAnnealingLR", eta_min=1e-5),
-    dict(type="MultiStepLR", milestones=[0.5, 0.8]),
-    dict(type="PolyLR"),
-    dict(type="ExpLR"),
 ]
 STEPS = 57
 # Pointcept lays out what it dumps, a second or more each: these as an experiment has them, the others as one line a key

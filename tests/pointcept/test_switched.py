@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pointins_ext.extend import extend
 from pointins_ext.host import Config
-from tests.test_extend import ROOT, settings
+from tests.fixtures.branch_settings import settings
 
+ROOT = Path(__file__).parents[2]
 PUBLISHED = Path(os.environ["POINTCEPT_ROOT"]) / "configs" / "sonata" / "pretrain-sonata-v1m1-0-base.py"
 
 

@@ -1,15 +1,13 @@
 """What we do not own stays: upstream configs train bit by bit as without us, and upstream's script runs ours."""
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.fixtures.run_command import ROOT, run
 from tests.fixtures.tiny_pointcept import write_config, write_scenes
 
-ROOT = Path(__file__).parents[2]
 POINTCEPT = os.environ["POINTCEPT_ROOT"]
 STEPS = ["epoch=4", "eval_epoch=4", "enable_wandb=False"]
 
@@ -21,13 +19,6 @@ def sonata(tmp_path_factory):
     write_scenes(folder / "data")
     write_config(folder / "sonata.py", POINTCEPT, folder / "data", "Sonata-v1m1")
     return folder
-
-
-def run(folder, command, **environment):
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), CUDA_VISIBLE_DEVICES="", **environment)
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
 
 
 def upstream(folder, config, name, *options):

@@ -16,6 +16,7 @@ from pointins_ext.evaluation import panoptic_quality
 from pointins_ext.host import Config
 from pointins_ext.submission import formats
 from pointins_ext.submission.formats import KITTI_LABELS, NUSCENES_LABELS, SCANNET200_LABELS, SCANNET_LABELS
+from tests.fixtures.shrunk_downstream import FOLDER
 from tests.fixtures.submissions import (
     INSTANCE,
     PANOPTIC,
@@ -28,7 +29,6 @@ from tests.fixtures.submissions import (
     read_scannet,
     submit,
 )
-from tests.test_downstream_configs import FOLDER
 
 LABELS = Path(
     os.environ.get("POINTCEPT_ROOT", "none"),

@@ -16,6 +16,7 @@ from pointins_ext.host import TESTERS, build_dataset, build_model
 from pointins_ext.submission import write as submission
 from pointins_ext.submission.formats import SCANNET200_LABELS
 from tests.fixtures import tiny_datasets as tiny
+from tests.fixtures.shrunk_downstream import FOLDER, load
 from tests.fixtures.submissions import (
     INSTANCE,
     PANOPTIC,
@@ -28,7 +29,6 @@ from tests.fixtures.submissions import (
     read_scannet,
     submit,
 )
-from tests.test_downstream_configs import FOLDER, load
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import results_page
 from pointins_ext.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import results_page  # noqa: E402
 
 
 @pytest.mark.parametrize("path", results_page.PAGES, ids=lambda path: str(path.relative_to(ROOT)))

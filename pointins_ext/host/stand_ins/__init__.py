@@ -37,7 +37,8 @@ def installed():
         problem = import_problem(name)
         if problem:
             _replace(name, problem, module)
-    problem = spconv_problem()
+    replaced = isinstance(sys.modules.get("spconv"), Placeholder)  # by an earlier call
+    problem = None if replaced else spconv_problem()
     if problem:
         _replace("spconv", problem, "spconv_pytorch", "spconv.pytorch")
         sys.modules["spconv.pytorch.modules"] = _module("spconv_modules")

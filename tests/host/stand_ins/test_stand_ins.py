@@ -42,6 +42,13 @@ def test_what_is_installed_is_preferred(tmp_path):
     assert "spconv" in printed  # no GPU here or no spconv: announced
 
 
+def test_a_second_call_finds_its_own_stand_ins():
+    """Also where there is a GPU, and spconv is asked whether it is the CPU build."""
+    code = CODE.format(before="import torch; torch.cuda.is_available = lambda: True")
+    again = "package = sys.modules['spconv']\nwith stand_ins.installed(): pass\nassert sys.modules['spconv'] is package"
+    assert "spconv" in python(code + again)
+
+
 def test_numpy_without_in1d_gets_it_back():
     printed = python(CODE.format(before="import numpy as np\nif hasattr(np, 'in1d'): del np.in1d"))
     assert "numpy.in1d is gone since numpy 2.4: numpy.isin takes its place" in printed

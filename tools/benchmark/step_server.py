@@ -1,6 +1,6 @@
 """One host of compare_hosts.py: answers "load" and the names of variants on standard input with one line of JSON.
 
-python tools/step_server.py CONFIG SCENES FOLDER
+python tools/benchmark/step_server.py CONFIG SCENES FOLDER
 """
 
 import json

@@ -1,0 +1,1 @@
+"""Speed of the parts against what does the same elsewhere, for tools/benchmark.py: cases, measuring, the record."""
