@@ -31,7 +31,7 @@ def label_scan(predictor, scan: str, target: Path, args) -> str:
     predictor.check_frame(scene["coord"], scan)
     try:
         found = predictor(scene)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{scan}: {error}") from error
     names = np.array(found.names)
     fields = dict(segment=found.segment)

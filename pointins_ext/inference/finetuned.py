@@ -1,6 +1,7 @@
 """Classes and instances of raw scans from a checkpoint that was trained on labels, of either host."""
 
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,14 +17,24 @@ from pointins_ext.engine.scoring import evaluation_mode, own_randomness
 from pointins_ext.engine.step import to_device
 from pointins_ext.errors import UserError
 from pointins_ext.evaluation.results import class_names
-from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic, scenes
+from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic, Task, scenes
 from pointins_ext.host import Compose, Config, point_collate_fn
-from pointins_ext.inference.load import best_device, build_network, experiment_config, is_pretraining, load_predictor
+from pointins_ext.inference.load import (
+    best_device,
+    build_network,
+    experiment_config,
+    is_pretraining,
+    pretrained_predictor,
+)
 from pointins_ext.inference.predictor import Predictor, require_extent
 from pointins_ext.ops import as_array, segment_mean
 
-# Type of a segmentor -> what reads its result; which classes are things matters to scores alone
-TASKS = {"PG-v1m2": Instance, "PanSeg-v1m1": partial(Panoptic, things=()), "DefaultSegmentorV2": Semantic}
+# Type of a segmentor -> what reads its result, of the number of classes; what things are matters to scores alone
+TASKS: dict[str, Callable[..., Task]] = {
+    "PG-v1m2": Instance,
+    "PanSeg-v1m1": partial(Panoptic, things=()),
+    "DefaultSegmentorV2": Semantic,
+}
 # Steps of a validation pipeline that need labels, or leave points of the scan out
 LEFT_OUT = ("CheckLabels", "ObjectSegment", "CropBoundary", "SphereCrop", "RandomDropout")
 MOST_CLASSES = 6  # named in a summary
@@ -71,6 +82,16 @@ class FinetunedPredictor:
         self.task = TASKS[kind](num_classes)
         self.scale = scale
         self.grid_size, self.feat_keys, self.transform = _read_pipeline(transform)
+
+    @classmethod
+    def from_config(cls, model, cfg) -> "FinetunedPredictor":
+        """Settings of a downstream config: pipeline and scale of its validation split, else of its test split."""
+        data = cfg.get("data") or {}
+        split = data.get("val") or data.get("test") or {}
+        while split.get("datasets"):  # of several data sets, the first
+            split = split["datasets"][0]
+        transform, scale = split.get("transform") or (), split.get("scale", 1.0)
+        return cls(model, cfg.model["type"], transform, data.get("names"), scale)
 
     def check_frame(self, coord: np.ndarray, source: str) -> None:
         """Says in a ScanWarning what speaks against z up and the voxel's unit, as `Predictor.check_frame`."""
@@ -147,7 +168,7 @@ def load_segmenter(
     checkpoint = read_checkpoint(weight)
     state = checkpoint["state_dict"]
     if is_pretraining(state):
-        return load_predictor(weight, network, device, grid_size, config)
+        return pretrained_predictor(checkpoint, weight, network, device, grid_size, config)
     expected = f"expected a pretraining with teacher.offset_head, or one of {', '.join(TASKS)} with its seg_head"
     if not any(key.removeprefix("module.").startswith("seg_head.") for key in state):
         raise UserError(f"{weight}: found {len(state)} tensors, like {next(iter(state))!r}; {expected}")
@@ -156,14 +177,9 @@ def load_segmenter(
         raise UserError(f"{weight}: found a model of type {cfg.model.get('type')!r}; {expected}")
     device = best_device(device)
     model = build_network(cfg, state, weight, device).to(device).eval()
-    data = cfg.get("data") or {}
-    split = data.get("val") or data.get("test") or {}
-    while split.get("datasets"):  # of several data sets, the first
-        split = split["datasets"][0]
-    transform, scale = split.get("transform") or (), split.get("scale", 1.0)
     try:
-        predictor = FinetunedPredictor(model, cfg.model["type"], transform, data.get("names"), scale)
-    except ValueError as error:
+        predictor = FinetunedPredictor.from_config(model, cfg)
+    except UserError as error:
         raise UserError(f"config of {weight}: {error}") from error
     if grid_size is not None:
         predictor.scale = predictor.grid_size / grid_size

@@ -30,8 +30,14 @@ def load_predictor(
     if not is_pretraining(state):
         raise UserError(
             f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
-            "have no teacher.offset_head"
+            "have no teacher.offset_head; one that was trained on labels is for `pointins segment`"
         )
+    return pretrained_predictor(checkpoint, weight, network, device, grid_size, config)
+
+
+def pretrained_predictor(checkpoint: dict, weight, network, device, grid_size, config) -> Predictor:
+    """`load_predictor` of what `read_checkpoint` has read, known to be of a pretraining."""
+    state = checkpoint["state_dict"]
     cfg = experiment_config(checkpoint, weight, config)
     device = best_device(device)
     networks = getattr(build_network(cfg, state, weight, device), network).to(device).eval()

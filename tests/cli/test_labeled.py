@@ -81,16 +81,16 @@ def test_flags_that_have_no_meaning(experiment, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("experiment", ["insseg-scans", "panseg-drives"], indirect=True)
 def test_view_shows_the_instances(experiment, tmp_path, monkeypatch):
     pytest.importorskip("plotly")
-    if experiment.kind == "DefaultSegmentorV2":
-        pytest.skip("classes alone")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     call(experiment, "--output", tmp_path / "o.ply", "--no-picture", "--view")
     assert (tmp_path / "o.html").read_text().count('"score":') == len(np.load(tmp_path / "o.npz")["score"])
 
 
+@pytest.mark.parametrize("experiment", ["insseg-scans"], indirect=True)
 def test_another_checkpoint_ends_in_one_line(experiment, tmp_path):
     path = experiment.folder / "other.pth"
     content = dict(model=dict(experiment.cfg.to_dict()["model"], type="PPT-v1m3"))
