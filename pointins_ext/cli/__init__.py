@@ -7,7 +7,7 @@ import select
 import sys
 
 VERBS = {
-    "segment": "instances of a scan or a folder of scans, from a pretrained checkpoint",
+    "segment": "instances of a scan or a folder of scans; classes too from a checkpoint trained on labels",
     "train": "train a config: pretraining, or fine-tuning on labels",
     "test": "run the tester of an experiment",
     "evaluate": "score a checkpoint's label-free instances beside geometric baselines",

@@ -9,6 +9,10 @@ said. Results below the folder, and --output, are left out.
 Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
 with --view also an .html, the scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
 the file in its order, instance -1 and offset NaN at those.
+
+A checkpoint that was trained on labels (PG-v1m2, PanSeg-v1m1, DefaultSegmentorV2, of either host) gives classes, too:
+fields segment, instance; in the .npz segment and class_names, and, but for DefaultSegmentorV2, instance, category,
+score and center. The whole scan is one pass, prepared as the validation scenes of its experiment.
 """
 
 import importlib.util
@@ -21,20 +25,21 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from pointins_ext.cli.labeled import check_flags, label_scan
 from pointins_ext.datasets.readers import READERS, read_scan, write_ply
 from pointins_ext.datasets.scans import prepare_scan
 from pointins_ext.datasets.tree import RESULT, find_scans
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, at_all_points, load_predictor
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, FinetunedPredictor, at_all_points, load_segmenter
 from pointins_ext.instances import instance_centers
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 
 def arguments(argv):
     parser = verb_parser("segment", __doc__)
-    parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
+    parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint, or one trained on labels")
     add_config_argument(parser)
     parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
     parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
@@ -103,8 +108,8 @@ def _outside(scans: list[str], source: str, output: str) -> list[str]:
     return kept
 
 
-def segment_scan(predictor, scan: str, target: Path, args) -> int:
-    """Writes the results of one scan next to `target`; returns the number of instances."""
+def segment_scan(predictor, scan: str, target: Path, args) -> str:
+    """Writes the results of one scan next to `target`; returns what was found in words."""
     source = read_scan(scan)
     scene = prepare_scan(source)
     predictor.check_frame(scene["coord"], scan)
@@ -131,7 +136,7 @@ def segment_scan(predictor, scan: str, target: Path, args) -> int:
     if args.view:
         scene = dict(coord=scene["coord"], color=scene["color"], predicted=instance, offset=offset, name=target.stem)
         write_viewer(target.with_suffix(".html"), [scene], title=f"Instances of {Path(scan).name}")
-    return int(instance.max()) + 1
+    return f"{instance.max() + 1} instances"
 
 
 def open_page(page: Path) -> None:
@@ -145,11 +150,15 @@ def main(argv):
     args = arguments(argv)
     check_extras(args)
     work = jobs(args.input, args.output)
-    predictor = load_predictor(args.weight, args.network, grid_size=args.grid_size, config=args.config)
+    predictor = load_segmenter(args.weight, args.network, grid_size=args.grid_size, config=args.config)
+    write = segment_scan
+    if isinstance(predictor, FinetunedPredictor):
+        check_flags(predictor, args)
+        write = label_scan
     progress = tqdm(work, unit="scan", disable=len(work) == 1 or None)
     for scan, target in progress:
-        count = segment_scan(predictor, scan, target, args)
-        progress.write(f"{scan}: {count} instances -> {target}")
+        found = write(predictor, scan, target, args)
+        progress.write(f"{scan}: {found} -> {target}")
     if args.view and len(work) == 1:
         open_page(work[0][1].with_suffix(".html"))
     elif args.view:

@@ -12,7 +12,9 @@ from pointins_ext.errors import notice
 RESULT = "pointins_ext result"  # comment in the header of a .ply that `pointins segment` writes
 HEADER = 4096  # bytes of a .ply in which its header is looked for
 # names in the .npz of `pointins segment`, of testers and of the cache of ClusterBoxes: results have no coordinates
-RESULT_KEYS = set("instance center offset segment score category objects masks source cluster boxes".split())
+RESULT_KEYS = set(
+    "instance center offset segment class_names score category objects masks source cluster boxes".split()
+)
 LABEL_FILES = ("_lidarseg.bin", "_panoptic.npz")  # nuScenes: labels of sweeps, and submissions
 ASSETS = {f"{key}.npy" for key in KEYS if key != "coord"}  # parts of a scene folder
 FOREIGN = ("__MACOSX",)  # shadows of files in archives of macOS

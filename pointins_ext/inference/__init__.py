@@ -1,5 +1,6 @@
-"""Offsets and instances of one scan from a pretrained checkpoint, without any label."""
+"""Instances of one scan: from pretraining, without any label, or with classes from a fine-tuned checkpoint."""
 
+from pointins_ext.inference.finetuned import FinetunedPredictor, LabeledScan, load_segmenter
 from pointins_ext.inference.load import experiment_config, load_predictor
 from pointins_ext.inference.prediction import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Prediction
 from pointins_ext.inference.predictor import Predictor
@@ -9,10 +10,13 @@ __all__ = [
     "MIN_VOXELS",
     "RADIUS_VOXELS",
     "REACH_VOXELS",
+    "FinetunedPredictor",
+    "LabeledScan",
     "Prediction",
     "Predictor",
     "at_all_points",
     "experiment_config",
     "load_predictor",
+    "load_segmenter",
     "segment",
 ]

@@ -27,22 +27,43 @@ def load_predictor(
     """
     checkpoint = read_checkpoint(weight)
     state = checkpoint["state_dict"]
-    if not any(key.removeprefix("module.").startswith("teacher.offset_head") for key in state):
+    if not is_pretraining(state):
         raise UserError(
             f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
-            "have no teacher.offset_head"
+            "have no teacher.offset_head; one that was trained on labels is for `pointins segment`"
         )
+    return pretrained_predictor(checkpoint, weight, network, device, grid_size, config)
+
+
+def pretrained_predictor(checkpoint: dict, weight, network, device, grid_size, config) -> Predictor:
+    """`load_predictor` of what `read_checkpoint` has read, known to be of a pretraining."""
+    state = checkpoint["state_dict"]
     cfg = experiment_config(checkpoint, weight, config)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if not has_flash(device):
-        disable_flash(cfg.model)
-    model = build_model(cfg.model)
-    load_weight(model, state, weight, strict=True)
-    networks = getattr(model, network).to(device).eval()
+    device = best_device(device)
+    networks = getattr(build_network(cfg, state, weight, device), network).to(device).eval()
     predictor = Predictor.from_config(networks, cfg)
     if grid_size is not None:
         predictor.scale = predictor.grid_size / grid_size
     return predictor
+
+
+def is_pretraining(state: dict) -> bool:
+    """Whether tensors by name are those of a pretraining with the branch."""
+    return any(key.removeprefix("module.").startswith("teacher.offset_head") for key in state)
+
+
+def best_device(device=None) -> torch.device:
+    """The device that is asked for, or the GPU where there is one."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def build_network(cfg: Config, state: dict, weight: str | os.PathLike, device: torch.device) -> torch.nn.Module:
+    """cfg.model with the tensors `state` of the file `weight`, every one of them; fit for `device`, not yet there."""
+    if not has_flash(device):
+        disable_flash(cfg.model)
+    model = build_model(cfg.model)
+    load_weight(model, state, weight, strict=True)
+    return model
 
 
 def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str | os.PathLike | None = None) -> Config:

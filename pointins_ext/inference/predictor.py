@@ -64,7 +64,7 @@ class Predictor:
         """
         from pointins_ext.datasets.frame import check_units, check_up
 
-        self._check_extent(torch.as_tensor(coord), f"{source}: ")
+        require_extent(coord, self.grid_size / self.scale, f"{source}: ")
         check_up(coord, source)
         check_units(coord, self.grid_size / self.scale, source)
 
@@ -90,7 +90,7 @@ class Predictor:
     def _forward(self, scene: dict):
         device = next(self.networks.parameters()).device
         raw = torch.as_tensor(np.asarray(scene["coord"]), dtype=torch.float32)
-        self._check_extent(raw)
+        require_extent(raw.numpy(), self.grid_size / self.scale)
         kept = torch.from_numpy(voxelize(raw.numpy() * self.scale, self.grid_size))
         scaled = raw[kept] * self.scale
         coord = scaled - _center(scaled) if self.centered else scaled
@@ -114,17 +114,6 @@ class Predictor:
         self.networks.train(was_training)
         return raw, kept, views, inverse, offset
 
-    def _check_extent(self, raw: torch.Tensor, source: str = "") -> None:
-        """ValueError where the points (N,3) lie too far apart for the codes that sort their voxels."""
-        voxel = self.grid_size / self.scale
-        extent = float((raw.amax(0) - raw.amin(0)).max())
-        if not extent / voxel < MAX_VOXELS:
-            raise UserError(
-                f"{source}the points spread over {extent:.3g} m, {extent / voxel:.3g} voxels of {voxel:.3g} m, at most "
-                f"{MAX_VOXELS} can be told apart: remove outlying points, give these scans their voxel (grid_size), or "
-                "divide coordinates in millimeters by 1000"
-            )
-
     def _channel(self, key: str, scene: dict, kept: torch.Tensor, coord: torch.Tensor) -> torch.Tensor:
         if key == "coord":
             return coord
@@ -143,6 +132,17 @@ class Predictor:
         normal = torch.zeros_like(coord) if normal is None else _rows(normal, kept)
         there = normal.any(dim=1, keepdim=True)
         return normal if there.all() else torch.where(there, normal, estimate_normals(coord))
+
+
+def require_extent(coord: np.ndarray, voxel: float, source: str = "") -> None:
+    """ValueError where the points (N,3) lie too far apart for the codes that sort their voxels of edge `voxel`."""
+    extent = float((coord.max(0) - coord.min(0)).max())
+    if not extent / voxel < MAX_VOXELS:
+        raise UserError(
+            f"{source}the points spread over {extent:.3g} m, {extent / voxel:.3g} voxels of {voxel:.3g} m, at most "
+            f"{MAX_VOXELS} can be told apart: remove outlying points, give these scans their voxel (grid_size), or "
+            "divide coordinates in millimeters by 1000"
+        )
 
 
 def _step(transform, name: str, key: str) -> dict:

@@ -163,7 +163,7 @@ CONFIGS = {
 }
 # everything else, as it is typed
 LINES = {
-    "segment --weight nohead.pth --input room.ply --output OUT/x.ply": "nohead.pth: .*have no teacher.offset_head",
+    "segment --weight nohead.pth --input room.ply --output OUT/x.ply": "nohead.pth: .*expected .*teacher.offset_head",
     "segment --weight wide.pth --input room.ply --output OUT/x.ply": "wide.pth: .*differ .*compare enc_channels",
     "segment --weight bare.pth --input room.ply --output OUT/x.ply": "bare.pth carries no config; .*give the config.py",
     "segment --weight grid.pth --input room.ply --output OUT/x.ply": "has no GridSample .*not a pretraining config",

@@ -1,0 +1,61 @@
+"""What `pointins segment` writes of a scan where the checkpoint was trained on labels: classes, and instances."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pointins_ext.datasets.readers import read_scan, write_ply
+from pointins_ext.datasets.scans import prepare_scan
+from pointins_ext.datasets.tree import RESULT
+from pointins_ext.errors import UserError, notice
+from pointins_ext.files import whole_file
+from pointins_ext.inference import MIN_VOXELS, at_all_points
+from pointins_ext.instances import instance_centers
+from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
+
+
+def check_flags(predictor, args) -> None:
+    """ValueError for flags of `pointins segment` that a fine-tuned checkpoint has no use for."""
+    if args.radius is not None or args.min_points != MIN_VOXELS or args.network != "teacher":
+        raise UserError(
+            f"{args.weight}: --radius, --min-points and --network are for pretraining; a {predictor.kind} groups as "
+            "its config says, leave them out"
+        )
+    if args.view and predictor.kind == "DefaultSegmentorV2":
+        raise UserError(f"{args.weight}: --view shows instances, a DefaultSegmentorV2 has classes alone; leave it out")
+
+
+def label_scan(predictor, scan: str, target: Path, args) -> str:
+    """Writes the results of one scan next to `target`; returns what was found in words."""
+    scene = prepare_scan(read_scan(scan))
+    predictor.check_frame(scene["coord"], scan)
+    try:
+        found = predictor(scene)
+    except UserError as error:
+        raise UserError(f"{scan}: {error}") from error
+    names = np.array(found.names)
+    fields = dict(segment=found.segment)
+    arrays = dict(segment=at_all_points(found.segment, scene, -1), class_names=names)
+    titles, ids = ["Scan", "Classes"], [found.segment]
+    if found.instance is not None:
+        if not len(found.score):
+            notice("empty results", f"{scan}: 0 instances; is it like the scans of training? else try --grid-size")
+        fields["instance"] = found.instance
+        center = instance_centers(scene["coord"], found.instance).numpy() + scene["coord_shift"]
+        instance = at_all_points(found.instance, scene, -1)
+        arrays |= dict(instance=instance, score=found.score, category=found.category, center=center)
+        titles, ids = [*titles, f"{len(found.score)} instances"], [*ids, found.instance]
+    colors = [instance_colors(value) for value in ids]
+    coord = scene["coord"] + scene["coord_shift"] if np.any(scene["coord_shift"]) else scene["coord"]
+    write_ply(target, coord, colors[-1], comment=RESULT, **fields)
+    with whole_file(target.with_suffix(".npz")) as stream:
+        np.savez_compressed(stream, **arrays)
+    if not args.no_picture:
+        images = [render_points(scene["coord"], color) for color in (scene["color"], *colors)]
+        panel(images, titles, len(images), target.with_suffix(".png"))
+    if args.view:
+        page = dict(coord=scene["coord"], color=scene["color"], predicted=found.instance, offset=found.offset)
+        write_viewer(
+            target.with_suffix(".html"), [dict(page, name=target.stem)], title=f"Instances of {Path(scan).name}"
+        )
+    return found.summary()
