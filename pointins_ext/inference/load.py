@@ -41,7 +41,7 @@ def load_predictor(
     networks = getattr(model, network).to(device).eval()
     predictor = Predictor.from_config(networks, cfg)
     if grid_size is not None:
-        predictor.scale = predictor.grid_size / grid_size
+        predictor.scale, predictor.voxel_given = predictor.grid_size / grid_size, True
     return predictor
 
 
