@@ -35,11 +35,11 @@ class _Unreadable(ValueError):
 def read_scan(path):
     """Scene dict of a scan file, or of a scene folder with coord.npy.
 
-    .ply .pcd .las .laz .e57; text, see `read_text`; .npz with the keys above; .npy with 3 (xyz), 4 (+ strength), 6 (+ color or normal) or 9 (both)
-    columns; .bin float32 x y z strength (KITTI), .pcd.bin x y z strength ring (nuScenes); extra columns by the names in
-    use. Ranges, placeholders and missing points: see `as_scene`; what is guessed is said as a ScanWarning. Coordinates
-    beyond 1 km are centered in float64 first. Errors name the file: FileNotFoundError, ValueError for an unreadable or
-    an unfit scan; ImportError where the format's library is missing.
+    .ply .pcd .las .laz .e57; text, see `read_text`; .npz with the keys above; .npy with 3 (xyz), 4 (+ strength), 6 (+
+    color or normal) or 9 (both) columns; .bin float32 x y z strength (KITTI), .pcd.bin x y z strength ring (nuScenes);
+    extra columns by the names in use. Ranges, placeholders and missing points: see `as_scene`; what is guessed is said
+    as a ScanWarning. Coordinates beyond 1 km are centered in float64 first. Errors name the file: FileNotFoundError,
+    ValueError for an unreadable or an unfit scan; ImportError where the format's library is missing.
     """
     path = Path(path)
     if not path.exists():

@@ -122,7 +122,9 @@ def _bad_line(path, skipped, delimiter, width):
                 continue
             words = text.split(delimiter)
             if len(words) != width or not all(map(_is_number, words)):
-                return UserError(f"line {number}: found {_short(line)}, expected {width} numbers as in line {skipped + 1}")
+                return UserError(
+                    f"line {number}: found {_short(line)}, expected {width} numbers as in line {skipped + 1}"
+                )
     return UserError("text that is no UTF-8; save it as plain text")
 
 

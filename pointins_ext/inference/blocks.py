@@ -44,9 +44,11 @@ def predict_blocks(
 
     `blocks`: rows as `cut_blocks` gives them; `predict`: rows (B,) long of one block -> its (B, 3) and (B, C).
     """
+    if len(blocks) == 1:  # features of a large scene are gigabytes, and not copied
+        return predict(torch.from_numpy(blocks[0][1]))
     number = sum(len(own) for own, _ in blocks)
     results: list[np.ndarray] = []
-    for own, block in tqdm(blocks, desc="blocks", unit="block", leave=False, disable=len(blocks) == 1 or None):
+    for own, block in tqdm(blocks, desc="blocks", unit="block", leave=False, disable=None):
         found = predict(torch.from_numpy(block))
         if not results:
             results = [np.empty((number, value.shape[1]), value.dtype) for value in found]

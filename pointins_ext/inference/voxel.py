@@ -9,12 +9,11 @@ import copy
 
 import numpy as np
 
-from pointins_ext.errors import notice
 from pointins_ext.inference.predictor import Predictor
 
-FEWEST_VOXELS = 48  # across a scan of training's size class: table tops (mOSD) have 23 to 33 of 4 cm, rooms 65 and more
+FEWEST_VOXELS = 40  # across a scan of training's size class: table tops (mOSD) have 23 to 33 of 4 cm, rooms 65 and more
 TYPICAL_VOXELS = 150  # across a scan of another: a room of 6 m in voxels of 4 cm
-FINEST = 0.6  # spacing in voxels: as sparse as surfaces are in rooms and on table tops
+FINEST = 0.4  # spacing in voxels; table tops at 0.6 fall apart: mAP 3 instead of 20
 
 
 def scan_voxel(spacing: float, extent: float, trained: float) -> float:
@@ -23,12 +22,14 @@ def scan_voxel(spacing: float, extent: float, trained: float) -> float:
     Another voxel than that of training has one digit.
     """
     if spacing > trained:
-        voxel = spacing / FINEST
-    elif 0 < extent < FEWEST_VOXELS * trained:
-        voxel = min(max(extent / TYPICAL_VOXELS, spacing / FINEST), trained)
-    else:
-        return trained
-    return float(f"{voxel:.1g}")
+        return _one_digit(spacing / FINEST)
+    if 0 < extent < FEWEST_VOXELS * trained:
+        return min(_one_digit(max(extent / TYPICAL_VOXELS, spacing / FINEST)), trained)
+    return trained
+
+
+def _one_digit(value):
+    return float(f"{value:.1g}")
 
 
 def fit_voxel(predictor: Predictor, coord: np.ndarray, source: str) -> tuple[Predictor, str]:
@@ -46,14 +47,8 @@ def fit_voxel(predictor: Predictor, coord: np.ndarray, source: str) -> tuple[Pre
     spacing, extent = point_spacing(coord), robust_extent(coord)
     check_meters(spacing, extent, trained, source)
     voxel = scan_voxel(spacing, extent, trained)
-    seen = f"its spacing of {spacing:.2g} m and extent of {extent:.2g} m"
+    seen = f"its spacing of {spacing:.2g} m and extent of {extent:.3g} m"
     how = f"from {seen} (" if voxel != trained else f"as in training, which suits {seen} ("
     fitted = copy.copy(predictor)
     fitted.scale = predictor.grid_size / voxel
     return fitted, f"{source}: voxel {voxel:.3g} m, {how}--grid-size overrides)"
-
-
-def say_voxel(predictor: Predictor, fitted: Predictor, line: str) -> None:
-    """The line as a ScanWarning where a scan does not get the voxel of training."""
-    if fitted.voxel != predictor.voxel:
-        notice("voxels", line.replace("--grid-size", "grid_size="))
