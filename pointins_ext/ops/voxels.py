@@ -39,7 +39,8 @@ def voxelize(coord, grid_size=0.04):
     The grid is anchored at the origin of the coordinates, as the host's GridSample does.
     """
     cell = np.floor(as_array(coord) / grid_size).astype(np.int64)
-    return np.sort(np.unique(_cell_key(cell), axis=0, return_index=True)[1])
+    key = _cell_key(cell)
+    return np.sort(np.unique(key, axis=None if key.ndim == 1 else 0, return_index=True)[1])
 
 
 def _cell_key(cell):
