@@ -18,6 +18,7 @@ CORE = [
 
 EXTRAS = {
     "scans": ["pypcd4>=1.1", "laspy[lazrs]>=2.5"],  # readers of .pcd and .las/.laz
+    "e57": ["pye57>=0.4"],  # reader of .e57
     "viz": ["matplotlib>=3.7", "plotly>=6"],  # pictures and the report; plotly.js of the 3D viewer
     "cluster": ["scikit-learn>=1.3"],  # HDBSCAN: a prior variant, and a baseline in the tables
 }

@@ -7,6 +7,7 @@ import numpy as np
 from pointins_ext.datasets.readers import read_scan, write_ply
 from pointins_ext.datasets.scans import prepare_scan
 from pointins_ext.datasets.tree import RESULT
+from pointins_ext.datasets.upright import turned, upright_turn
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import whole_file
 from pointins_ext.inference import MIN_VOXELS, at_all_points
@@ -25,12 +26,14 @@ def check_flags(predictor, args) -> None:
         raise UserError(f"{args.weight}: --view shows instances, a DefaultSegmentorV2 has classes alone; leave it out")
 
 
-def label_scan(predictor, scan: str, target: Path, args) -> str:
+def label_scan(predictor, scan: str, target: Path, args, say=print) -> str:
     """Writes the results of one scan next to `target`; returns what was found in words."""
-    scene = prepare_scan(read_scan(scan))
-    predictor.check_frame(scene["coord"], scan)
+    scene = read_scan(scan)
+    turn = upright_turn(scene["coord"], args.up)
+    upright = prepare_scan(turned(scene, turn))
+    predictor.check_frame(upright["coord"], scan, up_known=args.up is not None)
     try:
-        found = predictor(scene)
+        found = predictor(upright)
     except UserError as error:
         raise UserError(f"{scan}: {error}") from error
     names = np.array(found.names)
@@ -51,10 +54,10 @@ def label_scan(predictor, scan: str, target: Path, args) -> str:
     with whole_file(target.with_suffix(".npz")) as stream:
         np.savez_compressed(stream, **arrays)
     if not args.no_picture:
-        images = [render_points(scene["coord"], color) for color in (scene["color"], *colors)]
+        images = [render_points(upright["coord"], color) for color in (upright["color"], *colors)]
         panel(images, titles, len(images), target.with_suffix(".png"))
     if args.view:
-        page = dict(coord=scene["coord"], color=scene["color"], predicted=found.instance, offset=found.offset)
+        page = dict(coord=upright["coord"], color=upright["color"], predicted=found.instance, offset=found.offset)
         write_viewer(
             target.with_suffix(".html"), [dict(page, name=target.stem)], title=f"Instances of {Path(scan).name}"
         )

@@ -131,7 +131,7 @@ def main(argv):
         f"  {args.output}/instances.png   the picture\n"
         + (f"  {viewer}     the rooms in 3D\n" if viewer else "")
         + "Try next\n"
-        f"  pointins segment --weight {weight} --input YOUR_SCAN.ply --output out.ply --grid-size 0.04\n"
+        f"  pointins segment --weight {weight} --input YOUR_SCAN.ply --output out.ply\n"
         "  pointins train -c pointins/pretrain-dos-scans -n mine -- data_root=FOLDER grid_size=0.04\n"
         f"  tensorboard --logdir {args.output}"
     )

@@ -1,10 +1,11 @@
 """Instances of a scan, or of every scan in a folder, from a pretrained PointINS checkpoint; no label is needed.
 
     pointins segment --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
-    pointins segment --weight ... --input FOLDER --output FOLDER --grid-size 0.005 --view
+    pointins segment --weight ... --input FOLDER --output FOLDER --up y --view
 
-z must point up, and the unit is that of --grid-size: meters, as in training, without it. What speaks against either is
-said. Results below the folder, and --output, are left out.
+Coordinates are meters, or in the unit of --grid-size; without it the voxel follows from spacing and extent of each
+scan, and is said. z must point up, or --up says what does; results stay in the frame of the file. What speaks against
+axis or unit is said. Results below the folder, and --output, are left out.
 
 Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
 with --view also an .html, the scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
@@ -29,12 +30,15 @@ from pointins_ext.cli.labeled import check_flags, label_scan
 from pointins_ext.datasets.readers import READERS, read_scan, write_ply
 from pointins_ext.datasets.scans import prepare_scan
 from pointins_ext.datasets.tree import RESULT, find_scans
+from pointins_ext.datasets.upright import UPS, turned, upright_turn
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, FinetunedPredictor, at_all_points, load_segmenter
+from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, FinetunedPredictor, at_all_points, fit, load_segmenter
 from pointins_ext.instances import instance_centers
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
+
+MAX_SHOWN = 400_000  # points of a picture, which has 307,200 pixels
 
 
 def arguments(argv):
@@ -43,7 +47,9 @@ def arguments(argv):
     add_config_argument(parser)
     parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
     parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
-    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in meters (default: as in training)")
+    parser.add_argument("--grid-size", type=positive, help="voxel of the scans in meters (default: what suits each)")
+    up = "axis of the scans that points up; auto: what the largest plane says (default: z, and a warning if it is not)"
+    parser.add_argument("--up", choices=UPS, metavar="|".join(UPS), help=up)
     parser.add_argument(
         "--radius",
         type=positive,
@@ -55,7 +61,15 @@ def arguments(argv):
     parser.add_argument("--network", default="teacher", choices=("teacher", "student"), help=network)
     parser.add_argument("--no-picture", action="store_true", help="skip the .png (needs no matplotlib then)")
     parser.add_argument("--view", action="store_true", help="write an .html with the scan in 3D; of one scan, open it")
-    return parser.parse_args(argv)
+    return parser.parse_args(_with_value(list(argv), "--up"))
+
+
+def _with_value(argv, flag):
+    """The arguments with `flag` and the next in one: argparse takes -y for a flag of its own."""
+    if flag in argv[:-1]:
+        i = argv.index(flag)
+        argv[i : i + 2] = [f"{flag}={argv[i + 1]}"]
+    return argv
 
 
 def check_extras(args) -> None:
@@ -108,19 +122,20 @@ def _outside(scans: list[str], source: str, output: str) -> list[str]:
     return kept
 
 
-def segment_scan(predictor, scan: str, target: Path, args) -> str:
-    """Writes the results of one scan next to `target`; returns what was found in words."""
-    source = read_scan(scan)
-    scene = prepare_scan(source)
-    predictor.check_frame(scene["coord"], scan)
+def segment_scan(predictor, scan: str, target: Path, args, say=print) -> str:
+    """Writes the results of one scan next to `target`; returns what was found in words. `say`: prints a line."""
+    scene = read_scan(scan)
+    turn = upright_turn(scene["coord"], args.up)
+    upright = prepare_scan(turned(scene, turn))
+    fitted = fit(predictor, upright["coord"], scan, args.up, say)
     try:
-        prediction = predictor(scene)
+        prediction = fitted(upright)
     except ValueError as error:
         raise UserError(f"{scan}: {error}") from error
     instance = prediction.instances(args.radius, args.min_points)
     if instance.max(initial=-1) < 0:
         notice("empty results", f"{scan}: {prediction.why_nothing(args.radius, args.min_points)}")
-    offset = prediction.raw_offset().numpy()
+    offset = prediction.raw_offset().numpy() @ turn.astype(np.float32)
     shift = scene["coord_shift"]
     coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
     color = instance_colors(instance)
@@ -131,11 +146,13 @@ def segment_scan(predictor, scan: str, target: Path, args) -> str:
         arrays = dict(instance=at_all_points(instance, scene, -1), offset=at_all_points(offset, scene, np.nan))
         np.savez_compressed(stream, center=center, **arrays)
     if not args.no_picture:
-        images = [render_points(scene["coord"], c) for c in (scene["color"], color)]
+        shown = slice(None, None, -(-len(color) // MAX_SHOWN))
+        images = [render_points(upright["coord"][shown], c[shown]) for c in (upright["color"], color)]
         panel(images, ["Scan", f"{instance.max() + 1} instances"], 2, target.with_suffix(".png"))
     if args.view:
-        scene = dict(coord=scene["coord"], color=scene["color"], predicted=instance, offset=offset, name=target.stem)
-        write_viewer(target.with_suffix(".html"), [scene], title=f"Instances of {Path(scan).name}")
+        page = dict(coord=upright["coord"], color=upright["color"], predicted=instance, name=target.stem)
+        page["offset"] = prediction.raw_offset().numpy()
+        write_viewer(target.with_suffix(".html"), [page], title=f"Instances of {Path(scan).name}")
     return f"{instance.max() + 1} instances"
 
 
@@ -157,7 +174,7 @@ def main(argv):
         write = label_scan
     progress = tqdm(work, unit="scan", disable=len(work) == 1 or None)
     for scan, target in progress:
-        found = write(predictor, scan, target, args)
+        found = write(predictor, scan, target, args, progress.write)
         progress.write(f"{scan}: {found} -> {target}")
     if args.view and len(work) == 1:
         open_page(work[0][1].with_suffix(".html"))

@@ -23,7 +23,12 @@ ALIASES = dict(
 )
 TRIPLES = dict(
     coord=(("x", "y", "z"),),
-    color=(("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue")),
+    color=(
+        ("red", "green", "blue"),
+        ("r", "g", "b"),
+        ("rf", "gf", "bf"),
+        ("diffuse_red", "diffuse_green", "diffuse_blue"),
+    ),
     normal=(("nx", "ny", "nz"), ("normal_x", "normal_y", "normal_z"), ("normalx", "normaly", "normalz")),
 )
 KEY_OF = {name: key for key in KEYS for name in (key, *ALIASES[key])}

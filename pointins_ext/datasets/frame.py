@@ -12,6 +12,7 @@ from pointins_ext.errors import UserError, notice
 # surface is left: 1 mm to 10 mm between points, written as millimeters, is 25 to 250 voxels of 4 cm.
 SPARSE_VOXELS = 3.0
 LONELY_VOXELS = 20.0
+WIDE_VOXELS = 5000.0  # 200 m: no room, but a room or a table in millimeters
 MIN_WIDTH_VOXELS = 32.0  # a table of 1 m in voxels of 4 cm has 25, and its objects have one or two
 QUERIES = 1000
 
@@ -25,6 +26,12 @@ MAX_UNDER = 0.05  # of the points may lie under a floor: mirrors, noise, a pit
 MIN_OVER = 0.005  # of the points must stand on it
 MARGIN = 1.15  # a floor is so much larger than any wall
 FLAT = 0.75  # rooms, table tops and sweeps are lower than this share of their width
+
+
+# -- oblique frames
+THICK = 1.5  # cells that a plane may be thick on either side
+MIN_OBLIQUE, MAX_OBLIQUE = 0.2, 0.94  # |z| of a normal: walls are below, ramps of up to 20 degrees above
+MIN_OBLIQUE_SHARE = 0.25  # of the occupied cells on the plane: roofs and slopes are less
 
 AXES = ("+x", "-x", "+y", "-y", "+z", "-z")
 TURN = {  # proper rotations that take an up axis to +z
@@ -45,12 +52,7 @@ def check_units(coord, voxel, source):
     spacing = point_spacing(coord)
     width = f"{extent:.3g} wide, {extent / voxel:.3g} voxels of {voxel:.3g}"
     if spacing > SPARSE_VOXELS * voxel:
-        text = (
-            f"{source}: its points lie {spacing:.3g} apart (median), {spacing / voxel:.3g} voxels of {voxel:.3g}, too "
-            f"far to join; the scan is {extent:.3g} wide: {extent / 1000:.3g} m if it is in millimeters, "
-            f"{extent / 100:.3g} m in centimeters; divide the coordinates by 1000 or 100, or give the voxel in their "
-            "unit (--grid-size, grid_size=)"
-        )
+        text = _other_unit(spacing, extent, voxel, source, ", too far to join")
         if spacing > LONELY_VOXELS * voxel:
             raise UserError(text)
         notice("units", text)
@@ -65,17 +67,39 @@ def check_units(coord, voxel, source):
     return True
 
 
-def check_up(coord, source):
-    """Whether nothing speaks against z being up, see `up_axis`; else a ScanWarning that says how to turn the scan."""
-    axis = up_axis(coord)
-    if axis is None:
-        return True
-    name = "-z, upside down," if axis == "-z" else axis.removeprefix("+")
-    notice(
-        "up axis",
-        f"{source}: {name} looks like the up axis (there lies the largest flat surface, with all else on one side of "
-        f"it), but z must point up; turn the scan, and its normals likewise: {TURN[axis]}; if z is up, ignore this",
+def check_meters(spacing, extent, voxel, source):
+    """Whether a scan whose `voxel` nobody has given can be in the unit of that of training; else a ScanWarning.
+
+    ValueError where its points lie more than 20 such voxels apart.
+    """
+    if spacing > LONELY_VOXELS * voxel:
+        raise UserError(_other_unit(spacing, extent, voxel, source, " of training"))
+    if extent > WIDE_VOXELS * voxel:
+        notice("units", _other_unit(spacing, extent, voxel, source, " of training"))
+        return False
+    return True
+
+
+def _other_unit(spacing, extent, voxel, source, more):
+    return (
+        f"{source}: its points lie {spacing:.3g} apart (median), {spacing / voxel:.3g} voxels of {voxel:.3g}{more}; "
+        f"the scan is {extent:.3g} wide: {extent / 1000:.3g} m if it is in millimeters, {extent / 100:.3g} m in "
+        "centimeters; divide the coordinates by 1000 or 100, or give the voxel in their unit (--grid-size, grid_size=)"
     )
+
+
+def check_up(coord, source):
+    """Whether nothing speaks against z being up, see `up_axis`, `floor_tilt`; else a ScanWarning with the cure."""
+    axis, turn = up_axis(coord), "pointins segment turns it: --up auto (up='auto')"
+    if axis is not None:
+        name = "-z, upside down," if axis == "-z" else axis.removeprefix("+")
+        found = f"{name} looks like the up axis (there lies the largest flat surface, with all else on one side of it)"
+        turn = f"turn the scan, and its normals likewise: {TURN[axis]}, or {turn}"
+    elif (tilt := floor_tilt(coord)) is not None:
+        found = f"its largest flat surface, with all else on one side of it, is tilted by {tilt:.0f} degrees"
+    else:
+        return True
+    notice("up axis", f"{source}: {found}, but z must point up; {turn}; if z is up, ignore this")
     return False
 
 
@@ -88,6 +112,11 @@ def point_spacing(coord, seed=0):
     distance, _ = cKDTree(coord, balanced_tree=False, compact_nodes=False).query(coord[rows], min(9, len(coord)))
     elsewhere = np.where(distance > 0, distance, np.inf).reshape(len(rows), -1).min(axis=1)
     return float(np.median(np.where(np.isfinite(elsewhere), elsewhere, 0)))
+
+
+def robust_extent(coord):
+    """The longest side of the box around coord (N, 3), from the 1st to the 99th percentile: strays do not count."""
+    return float(np.ptp(np.percentile(_thinned(coord), [1, 99], axis=0), axis=0).max())
 
 
 def up_axis(coord):
@@ -112,6 +141,36 @@ def up_axis(coord):
     rivals = max(weight[axis] for axis in AXES if axis != best)
     is_flat = extent[along] <= FLAT * np.delete(extent, along).min()
     return best if weight[best] >= MARGIN * rivals and is_flat else None
+
+
+def floor_normal(coord):
+    """Unit normal (3,) of the largest plane of coord (N, 3), towards the side where most points are, and the shares of
+    the occupied cells on it and behind it; None for too few cells.
+    """
+    point = _coarse(np.asarray(coord))
+    if len(point) < MIN_CELLS:
+        return None
+    normal, level, on_plane = (value.numpy() for value in ops.largest_plane(torch.from_numpy(point), THICK))
+    height = point @ normal - level
+    above, under = (height > THICK).mean(), (height < -THICK).mean()
+    sign = 1 if above >= under else -1
+    return sign * normal, float(on_plane.mean()), float(min(above, under))
+
+
+def floor_tilt(coord):
+    """Angle, degrees, by which the floor of coord (N, 3) is tilted where it is clearly oblique; None elsewhere.
+
+    A floor, as a camera sees it: the largest plane, neither level nor upright, with (nearly) nothing behind it. Silent
+    on all upright scans that `up_axis` was tried on.
+    """
+    found = floor_normal(coord)
+    if found is None:
+        return None
+    normal, share, behind = found
+    oblique = MIN_OBLIQUE <= abs(normal[2]) <= MAX_OBLIQUE
+    if not (oblique and share >= MIN_OBLIQUE_SHARE and behind <= MAX_UNDER):
+        return None
+    return float(np.degrees(np.arccos(normal[2])))
 
 
 def _bounding_planes(coord):
@@ -153,9 +212,13 @@ def _floor(slab, under, over):
     return float(slab[is_floor].max(initial=0))
 
 
+def _thinned(coord):
+    return coord[:: -(-len(coord) // MAX_POINTS)]
+
+
 def _coarse(coord):
     """One point of each occupied cell of a coarse grid, in cells from its corner; strays far outside are left out."""
-    coord = coord[:: -(-len(coord) // MAX_POINTS)].astype(np.float64)
+    coord = _thinned(coord).astype(np.float64)
     low, high = np.percentile(coord, [1, 99], axis=0)
     side = max(float((high - low).max()), 1e-9)
     coord = coord[((coord > low - side / 10) & (coord < high + side / 10)).all(axis=1)]

@@ -13,7 +13,9 @@ import numpy as np
 import plyfile
 
 from pointins_ext.datasets.columns import columns_of, is_known
+from pointins_ext.datasets.e57 import read_e57
 from pointins_ext.datasets.strides import float_columns
+from pointins_ext.datasets.text import TEXT, read_text
 from pointins_ext.datasets.values import as_scene
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import whole_file
@@ -33,11 +35,11 @@ class _Unreadable(ValueError):
 def read_scan(path):
     """Scene dict of a scan file, or of a scene folder with coord.npy.
 
-    .ply .pcd .las .laz; .npz with the keys above; .npy with 3 (xyz), 4 (+ strength), 6 (+ color or normal) or 9 (both)
-    columns; .bin float32 x y z strength (KITTI), .pcd.bin x y z strength ring (nuScenes); extra columns by the names in
-    use. Ranges, placeholders and missing points: see `as_scene`; what is guessed is said as a ScanWarning. Coordinates
-    beyond 1 km are centered in float64 first. Errors name the file: FileNotFoundError, ValueError for an unreadable or
-    an unfit scan; ImportError where the format's library is missing.
+    .ply .pcd .las .laz .e57; text, see `read_text`; .npz with the keys above; .npy with 3 (xyz), 4 (+ strength), 6 (+
+    color or normal) or 9 (both) columns; .bin float32 x y z strength (KITTI), .pcd.bin x y z strength ring (nuScenes);
+    extra columns by the names in use. Ranges, placeholders and missing points: see `as_scene`; what is guessed is said
+    as a ScanWarning. Coordinates beyond 1 km are centered in float64 first. Errors name the file: FileNotFoundError,
+    ValueError for an unreadable or an unfit scan; ImportError where the format's library is missing.
     """
     path = Path(path)
     if not path.exists():
@@ -64,7 +66,7 @@ def _read(path, reader):
         return reader(path)
     except (ImportError, OSError, MemoryError):
         raise
-    except _Unreadable as error:
+    except (_Unreadable, UserError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -246,7 +248,7 @@ def _read_las(path):
             raise ImportError(f"{path}: reading .laz needs lazrs: pip install 'pointins_ext[scans]'")
     las = laspy.read(path)
     if len(las.points) != las.header.point_count:
-        raise UserError(f"{len(las.points)} of {las.header.point_count} points are there")
+        raise ValueError(f"{len(las.points)} of {las.header.point_count} points are there")
     # X, Y, Z are the integers behind the coordinates
     names = [name for name in las.point_format.dimension_names if name not in ("X", "Y", "Z") and is_known(name)]
     fields = {name: np.asarray(las[name]) for name in names}
@@ -287,4 +289,6 @@ READERS = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".bin": _read_bin,
+    ".e57": read_e57,
+    **dict.fromkeys(TEXT, read_text),
 }

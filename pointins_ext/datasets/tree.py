@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pointins_ext.datasets.columns import KEYS
 from pointins_ext.datasets.readers import READERS
+from pointins_ext.datasets.text import NAME_THEM, TEXT, is_text_scan
 from pointins_ext.errors import notice
 
 RESULT = "pointins_ext result"  # comment in the header of a .ply that `pointins segment` writes
@@ -106,6 +107,8 @@ def _no_scan(path):
         return "labels of nuScenes"
     if name.endswith(".bin") and _beside_velodyne(path):
         return "voxel grids of SemanticKITTI"
+    if name.endswith(TEXT) and os.path.isfile(path) and not is_text_scan(path):
+        return f"text that begins with no point; {NAME_THEM}"
     is_result = {".ply": _is_result_ply, ".npz": _is_result_npz}.get(Path(name).suffix)
     return "results of pointins_ext" if is_result and os.path.isfile(path) and is_result(path) else None
 

@@ -4,7 +4,7 @@ from pointins_ext.inference.finetuned import FinetunedPredictor, LabeledScan, lo
 from pointins_ext.inference.load import experiment_config, load_predictor
 from pointins_ext.inference.prediction import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Prediction
 from pointins_ext.inference.predictor import Predictor
-from pointins_ext.inference.scan import at_all_points, segment
+from pointins_ext.inference.scan import at_all_points, fit, segment
 
 __all__ = [
     "MIN_VOXELS",
@@ -16,6 +16,7 @@ __all__ = [
     "Predictor",
     "at_all_points",
     "experiment_config",
+    "fit",
     "load_predictor",
     "load_segmenter",
     "segment",

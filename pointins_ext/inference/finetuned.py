@@ -93,10 +93,11 @@ class FinetunedPredictor:
         transform, scale = split.get("transform") or (), split.get("scale", 1.0)
         return cls(model, cfg.model["type"], transform, data.get("names"), scale)
 
-    def check_frame(self, coord: np.ndarray, source: str) -> None:
+    def check_frame(self, coord: np.ndarray, source: str, up_known: bool = False) -> None:
         """Says in a ScanWarning what speaks against z up and the voxel's unit, as `Predictor.check_frame`."""
         require_extent(coord, self.grid_size / self.scale, f"{source}: ")
-        check_up(coord, source)
+        if not up_known:
+            check_up(coord, source)
         check_units(coord, self.grid_size / self.scale, source)
 
     def __call__(self, scene: dict) -> LabeledScan:

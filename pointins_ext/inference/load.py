@@ -43,7 +43,7 @@ def pretrained_predictor(checkpoint: dict, weight, network, device, grid_size, c
     networks = getattr(build_network(cfg, state, weight, device), network).to(device).eval()
     predictor = Predictor.from_config(networks, cfg)
     if grid_size is not None:
-        predictor.scale = predictor.grid_size / grid_size
+        predictor.scale, predictor.voxel_given = predictor.grid_size / grid_size, True
     return predictor
 
 

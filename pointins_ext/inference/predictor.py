@@ -5,6 +5,7 @@ import torch
 
 from pointins_ext.branch import OffsetField
 from pointins_ext.errors import UserError
+from pointins_ext.inference.blocks import MARGIN_VOXELS, MAX_BLOCK_VOXELS, cut_blocks, predict_blocks
 from pointins_ext.inference.prediction import Prediction
 from pointins_ext.models.passes import up_cast
 from pointins_ext.ops import estimate_normals, neighbours, voxelize
@@ -17,8 +18,12 @@ class Predictor:
 
     `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, meters; `scale`: meters
     of the scan to meters of the network; `feat_keys`: the channels the backbone was trained on; `centered`: whether it
-    was trained on views moved to their middle (rooms) or on sweeps around their sensor.
+    was trained on views moved to their middle (rooms) or on sweeps around their sensor. `voxel_given` says that the
+    scale is a user's choice, and `max_block_voxels` from how many voxels on a scan is predicted in blocks.
     """
+
+    voxel_given = False
+    max_block_voxels = MAX_BLOCK_VOXELS
 
     def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0, centered=True):
         self.networks = networks
@@ -43,38 +48,57 @@ class Predictor:
         centered = any(t["type"] == "CenterShift" for t in views["global_transform"])
         return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centered)
 
+    @property
+    def voxel(self) -> float:
+        """Edge of the voxels of a scan, meters of the scan."""
+        return self.grid_size / self.scale
+
+    @torch.no_grad()
     def __call__(self, scene: dict) -> Prediction:
-        """Prediction for a scene with `coord` (N,3), meters, and what `feat_keys` needs; normals may be missing."""
-        raw, kept, views, inverse, offset = self._forward(scene)
-        nearest = _nearest(raw, raw[kept]).squeeze(1)
+        """Prediction for a scene with `coord` (N,3), meters, and what `feat_keys` needs; normals may be missing.
+
+        A scene of more than `max_block_voxels` is predicted in overlapping blocks, see inference/blocks.py.
+        """
+        raw, kept, coord, channels = self._voxels(scene)
+        stage_channels = ()
+
+        def predict(block):
+            nonlocal stage_channels
+            views, inverse, offset = self._forward(coord[block], {key: value[block] for key, value in channels.items()})
+            stage_channels = views.features.channels
+            at_voxels = _interpolate(offset, views.scene_coord, coord[block].to(offset))
+            return at_voxels.cpu().numpy(), views.feat[inverse].cpu().numpy()
+
+        blocks = list(cut_blocks(coord.numpy(), MARGIN_VOXELS * self.grid_size, self.max_block_voxels))
+        offset, feat = predict_blocks(blocks, predict)
         return Prediction(
             coord=raw[kept].numpy(),
-            offset=_interpolate(offset, views.scene_coord, (raw[kept] * self.scale).to(offset)).cpu().numpy()
-            / self.scale,
-            feat=views.feat[inverse].cpu().numpy(),
-            stage_channels=views.features.channels,
-            nearest=nearest.numpy(),
-            voxel=self.grid_size / self.scale,
+            offset=offset / self.scale,
+            feat=feat,
+            stage_channels=stage_channels,
+            nearest=_nearest(raw, raw[kept]).squeeze(1).numpy(),
+            voxel=self.voxel,
         )
 
-    def check_frame(self, coord: np.ndarray, source: str) -> None:
+    def check_frame(self, coord: np.ndarray, source: str, up_known: bool = False) -> None:
         """Says in a ScanWarning what speaks against z up and the voxel's unit in the scan `coord` (N,3) of `source`.
 
-        ValueError where the unit cannot be right.
+        `up_known`: z is up. ValueError where the unit cannot be right.
         """
         from pointins_ext.datasets.frame import check_units, check_up
 
-        require_extent(coord, self.grid_size / self.scale, f"{source}: ")
-        check_up(coord, source)
-        check_units(coord, self.grid_size / self.scale, source)
+        require_extent(coord, self.voxel, f"{source}: ")
+        if not up_known:
+            check_up(coord, source)
+        check_units(coord, self.voxel, source)
 
     def field(self, scene: dict) -> tuple[OffsetField, torch.Tensor]:
         """Teacher field of a whole scene, meters of the network, and the loss voxel of every raw point.
 
         This is what ODR and SCR see in training, but for crops and augmentation.
         """
-        raw, kept, views, inverse, offset = self._forward(scene)
-        coord = raw.to(views.coord) * self.scale
+        raw, _, coord, channels = self._voxels(scene)
+        views, _, offset = self._forward(coord, channels)
         field = OffsetField(
             coord=views.scene_coord,
             features=views.features,
@@ -84,22 +108,30 @@ class Predictor:
             scene=views.view,
             voxel=views.voxel,
         )
-        return field, _nearest(coord, views.scene_coord).squeeze(1)
+        return field, _nearest(raw.to(views.coord) * self.scale, views.scene_coord).squeeze(1)
+
+    def _voxels(self, scene: dict):
+        """Raw points (N,3), the V among them that stand for their voxels, these in the network's meters, and their
+        channels, each (V, C).
+        """
+        raw = torch.as_tensor(np.asarray(scene["coord"]), dtype=torch.float32)
+        require_extent(raw.numpy(), self.voxel)
+        kept = torch.from_numpy(voxelize(raw.numpy() * self.scale, self.grid_size))
+        coord = raw[kept] * self.scale
+        moved = self._moved(coord)
+        return raw, kept, coord, {key: self._channel(key, scene, kept, moved) for key in self.feat_keys}
 
     @torch.no_grad()
-    def _forward(self, scene: dict):
+    def _forward(self, scaled: torch.Tensor, channels: dict):
+        """Up-cast output of voxels (V,3) in the network's meters, their loss voxels (V,), and the offsets of these."""
         device = next(self.networks.parameters()).device
-        raw = torch.as_tensor(np.asarray(scene["coord"]), dtype=torch.float32)
-        require_extent(raw.numpy(), self.grid_size / self.scale)
-        kept = torch.from_numpy(voxelize(raw.numpy() * self.scale, self.grid_size))
-        scaled = raw[kept] * self.scale
-        coord = scaled - _center(scaled) if self.centered else scaled
+        coord = self._moved(scaled)
         batch = dict(
             coord=coord,
             origin_coord=scaled,
             grid_coord=((coord - coord.amin(0)) / self.grid_size).floor().int(),
             grid_size=torch.tensor(self.grid_size),
-            feat=torch.cat([self._channel(key, scene, kept, coord) for key in self.feat_keys], dim=1),
+            feat=torch.cat([coord if key == "coord" else channels[key] for key in self.feat_keys], dim=1),
             offset=torch.tensor([len(coord)]),
         )
         batch = {key: value.to(device) for key, value in batch.items()}
@@ -112,7 +144,11 @@ class Predictor:
             views, inverse = _to_loss_level(self.networks.backbone(batch), self.up_cast_level)
         offset = self.networks.offset_head(views.features)
         self.networks.train(was_training)
-        return raw, kept, views, inverse, offset
+        return views, inverse, offset
+
+    def _moved(self, coord: torch.Tensor) -> torch.Tensor:
+        """Coordinates as the backbone takes them: each pass has its own origin, unless it is the sensor."""
+        return coord - _center(coord) if self.centered else coord
 
     def _channel(self, key: str, scene: dict, kept: torch.Tensor, coord: torch.Tensor) -> torch.Tensor:
         if key == "coord":

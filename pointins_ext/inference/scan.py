@@ -7,26 +7,30 @@ import numpy as np
 from pointins_ext.errors import UserError, notice
 from pointins_ext.inference.load import load_predictor
 from pointins_ext.inference.prediction import MIN_VOXELS
-from pointins_ext.inference.predictor import Predictor
+from pointins_ext.inference.predictor import Predictor, require_extent
+from pointins_ext.inference.voxel import fit_voxel
 from pointins_ext.instances import instance_centers
 
 
 def segment(
-    coord, color=None, normal=None, weight=None, grid_size=None, radius=None, min_points=MIN_VOXELS, **channels
+    coord, color=None, normal=None, weight=None, grid_size=None, radius=None, min_points=MIN_VOXELS, up=None, **channels
 ):
     """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centers (I, 3) in meters.
 
-    `coord` (N,3) meters with z up, as in training, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are
-    read as those of files are: see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint
-    or a `Predictor`;
-    `grid_size`: voxel of this scan in meters (default: as in training); `radius`, `min_points`: clustering of shifted
-    voxels; `channels`: strength and what else the checkpoint reads. ValueError for what is unfit; a ScanWarning where
-    z seems not to be up, the unit another, or nothing is found.
+    `coord` (N,3) meters, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are read as those of files are:
+    see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint or a `Predictor`;
+    `grid_size`: voxel of this scan in meters (default: from spacing and extent, see inference/voxel.py); `radius`,
+    `min_points`: clustering of shifted voxels; `up`: the axis that points up, "x" to "-z", or "auto" (default z);
+    `channels`: strength and what else the checkpoint reads. ValueError for what is unfit; a ScanWarning where z seems
+    not to be up, the unit or the voxel another than in training, or nothing is found.
     """
     if weight is None:
         raise UserError("segment: weight is missing; give a PointINS checkpoint (pointins quickstart makes one)")
+    from pointins_ext.datasets.upright import UPS, turned, upright_turn
     from pointins_ext.datasets.values import as_scene
 
+    if up is not None and up not in UPS:
+        raise UserError(f"segment: up is {up!r}, expected one of {', '.join(UPS)}")
     for name, value in dict(grid_size=grid_size, radius=radius).items():
         if value is not None and not 0 < value < np.inf:
             raise UserError(f"segment: {name} is {value}, expected meters above 0")
@@ -37,14 +41,31 @@ def segment(
     if unknown:
         raise UserError(f"segment: the checkpoint does not read {', '.join(unknown)}; it reads {predictor.feat_keys}")
     if grid_size is not None:
-        predictor.scale = predictor.grid_size / grid_size
-    predictor.check_frame(scene["coord"], "segment")
-    prediction = predictor(scene)
+        predictor.scale, predictor.voxel_given = predictor.grid_size / grid_size, True
+    upright = turned(scene, upright_turn(scene["coord"], up))
+    fitted = fit(predictor, upright["coord"], "segment", up)
+    prediction = fitted(upright)
     instance = prediction.instances(radius, min_points)
     if instance.max(initial=-1) < 0:
         notice("empty results", f"segment: {prediction.why_nothing(radius, min_points)}")
     center = instance_centers(scene["coord"], instance).numpy() + scene["coord_shift"]
     return at_all_points(instance, scene, -1), center
+
+
+def fit(predictor: Predictor, coord: np.ndarray, source: str, up: str | None = None, say=None) -> Predictor:
+    """The predictor with the voxel that suits the upright scan coord (N, 3); `up`: how it was turned, None: not at all.
+
+    `say`: takes the line about the voxel; without it a ScanWarning says where it is not that of training. What speaks
+    against axes and unit: see `Predictor.check_frame`.
+    """
+    require_extent(coord, predictor.voxel, f"{source}: ")
+    fitted, line = fit_voxel(predictor, coord, source)
+    if say is not None:
+        say(line)
+    elif fitted.voxel != predictor.voxel:
+        notice("voxels", line.replace("--grid-size", "grid_size="))
+    fitted.check_frame(coord, source, up_known=up is not None)
+    return fitted
 
 
 def at_all_points(value: np.ndarray, scene: dict, missing) -> np.ndarray:

@@ -10,7 +10,7 @@ from pointins_ext.ops.components import (
 from pointins_ext.ops.kmeans import kmeans
 from pointins_ext.ops.neighbours import neighbours
 from pointins_ext.ops.normals import estimate_normals
-from pointins_ext.ops.planes import plane_points
+from pointins_ext.ops.planes import largest_plane, plane_points
 from pointins_ext.ops.segment import segment_count, segment_max, segment_mean, segment_rank, segment_sum
 from pointins_ext.ops.voxels import voxelize
 
@@ -20,6 +20,7 @@ __all__ = [
     "estimate_normals",
     "join_nearest",
     "kmeans",
+    "largest_plane",
     "neighbor_components",
     "neighbours",
     "plane_points",

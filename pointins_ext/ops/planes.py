@@ -47,6 +47,18 @@ def plane_points(coord, threshold=None, min_ratio=0.04, min_extent=(1.5, 0.8), m
     return on_plane
 
 
+@torch.no_grad()
+def largest_plane(coord, threshold, seed=0):
+    """Unit normal (3,), level () and mask (N,) of the plane within `threshold` of which most of coord (N, 3) lie.
+
+    Points on it fulfil |coord @ normal - level| <= threshold and have its normal; double precision, RANSAC as above.
+    """
+    position = coord.double()
+    free = torch.ones(len(coord), dtype=torch.bool, device=coord.device)
+    generator = torch.Generator().manual_seed(seed)
+    return _best_plane(position, estimate_normals(position), free, threshold, generator)
+
+
 def _best_plane(sample, vote, free, threshold, generator):
     """Unit normal (3,), level and voters (S,) of the plane with the most votes among the free points."""
     index = free.nonzero().squeeze(1)

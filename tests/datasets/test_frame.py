@@ -8,8 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from pointins_ext.datasets.frame import TURN, check_units, check_up, point_spacing, up_axis
+from pointins_ext.datasets.frame import (
+    TURN,
+    check_meters,
+    check_units,
+    check_up,
+    floor_tilt,
+    point_spacing,
+    robust_extent,
+    up_axis,
+)
 from pointins_ext.datasets.readers import read_scan
 from pointins_ext.datasets.scans import ScanDataset
 from pointins_ext.datasets.synthetic.drive_generator import generate_drive
@@ -81,6 +91,18 @@ def test_the_warning_names_the_axis_and_the_turn():
         assert not check_up(room, "a.ply")
 
 
+@pytest.mark.parametrize("kind", SCENES)
+def test_a_tilted_floor_is_told_and_no_other(kind):
+    for seed in range(5):
+        coord = SCENES[kind](seed)["coord"]
+        assert floor_tilt(coord) is None and floor_tilt(coord[:50]) is None
+        camera = Rotation.from_euler("xz", [40, 20 * seed], degrees=True).as_matrix()
+        tilted = (coord @ camera.T).astype(np.float32)
+        assert floor_tilt(tilted) == pytest.approx(40, abs=4)
+    with pytest.warns(ScanWarning, match=r"a.ply: its largest flat .* tilted by \d+ degrees, but z must .*--up auto"):
+        assert not check_up(tilted, "a.ply")
+
+
 @pytest.mark.parametrize("kind, voxel", [("room", 0.04), ("drive", 0.1)])
 def test_the_unit_of_synthetic_scenes_is_right(kind, voxel):
     with warnings.catch_warnings():
@@ -100,6 +122,21 @@ def test_other_units_are_told():
     with pytest.warns(ScanWarning, match="only 0.00.* wide, 0.0.* voxels of 0.04"):
         assert not check_units(coord / 1000, 0.04, "a.ply")
     assert check_units(coord * 1000, 40, "a.ply")
+
+
+@pytest.mark.parametrize("voxel", [0.04, 0.1])
+def test_millimeters_of_rooms_tables_and_sweeps_are_named(voxel):
+    """Whether the voxel is known or not."""
+    room = generate_room(0)["coord"]
+    for coord in (room, room * 0.3, generate_drive(0)["coord"]):
+        coord = coord * 1000
+        with pytest.raises(ValueError, match="a.ply: .* m if it is in millimeters"):
+            check_meters(point_spacing(coord), robust_extent(coord), voxel, "a.ply")
+        with pytest.raises(ValueError, match="a.ply: .* m if it is in millimeters"):
+            check_units(coord, voxel, "a.ply")
+    with pytest.warns(ScanWarning, match="a.ply: .* 600 wide: 0.6 m if it is in millimeters"):
+        assert not check_meters(0.5, 600.0, 0.04, "a.ply")
+    assert check_meters(0.07, 150.0, 0.04, "a.ply") and check_meters(0.01, 3.0, 0.04, "a.ply")
 
 
 def test_spacing():

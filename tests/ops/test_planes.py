@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.ops import plane_points
+from pointins_ext.ops import largest_plane, plane_points
 
 DATA = Path(os.environ.get("POINTINS_TEST_DATA", Path(__file__).parents[2] / "../shared/data"))
 
@@ -112,3 +112,14 @@ def test_real_table_tops(name, scale):
     mask = plane_points(coord)
     assert mask[~thing].double().mean() > 0.98
     assert mask[thing].double().mean() < 0.04
+
+
+def test_the_largest_plane():
+    rng = np.random.default_rng(0)
+    normal = np.array([1, 2, 2]) / 3
+    coord = np.concatenate([rng.uniform(-1, 1, (3000, 3)), rng.uniform(-1, 1, (900, 3))])
+    coord[:3000] -= (coord[:3000] @ normal - 0.5)[:, None] * normal
+    found, level, on_plane = largest_plane(torch.from_numpy(coord), 0.01)
+    sign = np.sign(float(found @ torch.from_numpy(normal)))
+    np.testing.assert_allclose(sign * found.numpy(), normal, atol=1e-3)
+    assert float(sign * level) == pytest.approx(0.5, abs=1e-3) and on_plane[:3000].double().mean() > 0.9

@@ -1,8 +1,9 @@
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointins_ext.ops.voxels import sorted_runs, voxel_key
+from pointins_ext.ops.voxels import sorted_runs, voxel_key, voxelize
 
 cells = st.lists(st.tuples(*[st.integers(0, 3)] * 4), max_size=30)
 
@@ -45,3 +46,14 @@ def test_runs_are_the_groups_of_equal_keys(keys):
     assert torch.equal(start.diff(), counts)
     assert torch.equal(key[order[start[:-1]]], unique)
     assert order.tolist() == sorted(range(len(keys)), key=lambda i: (keys[i], i))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1.0, 1e3, 1e15]))
+def test_representatives_are_the_first_points_of_their_cells(seed, width):
+    """Also where the cells are more than 64 bits can number."""
+    coord = np.random.default_rng(seed).uniform(-width, width, (60, 3))
+    coord[30:] = coord[:30][::-1]
+    cells = [tuple(cell) for cell in np.floor(coord / 0.5).astype(np.int64)]
+    assert list(voxelize(coord, 0.5)) == [i for i, cell in enumerate(cells) if cell not in cells[:i]]
+    assert len(voxelize(coord[:0], 0.5)) == 0
