@@ -49,7 +49,9 @@ def _clip(corner, axis, side, limit):
     over, over_ahead = side * corner[..., axis] - limit, side * ahead[..., axis] - limit
     crosses = (over > 0) != (over_ahead > 0)
     share = np.divide(over, over - over_ahead, out=np.zeros_like(over), where=crosses)
-    clipped = np.stack([corner, corner + share[..., None] * (ahead - corner)], axis=2).reshape(len(corner), -1, 2)
+    clipped = np.stack([corner, corner + share[..., None] * (ahead - corner)], axis=2).reshape(
+        len(corner), 2 * corner.shape[1], 2
+    )
     clipped[..., axis] = side * np.minimum(side * clipped[..., axis], limit)
     return clipped
 
