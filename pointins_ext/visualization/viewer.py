@@ -19,12 +19,12 @@ LEAST_POINTS = 50  # drawn of every instance, however small its share of the sca
 
 STYLE = """
 body { margin: 0; padding: 0; max-width: none; height: 100vh; display: grid; grid: auto 1fr / 1fr 20rem; }
-header { grid-column: 1 / 3; display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1.2rem;
+header { grid-column: 1 / 3; display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem;
   padding: .6rem 1rem; border-bottom: 1px solid var(--line); }
 h1 { font-size: 1.1rem; margin: 0; } [hidden] { display: none !important; }
 select { font: inherit; padding: .2rem .4rem; max-width: 20rem; }
 fieldset { display: flex; margin: 0; padding: 0; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
-label { cursor: pointer; } label span { display: block; padding: .2rem .8rem; }
+label { cursor: pointer; } label span { display: block; padding: .2rem .6rem; }
 label input { position: absolute; opacity: 0; } input:checked + span { background: var(--mark); color: var(--page); }
 input:focus-visible + span { outline: 2px solid var(--ink); outline-offset: -2px; }
 #plot { min-width: 0; min-height: 0; }
