@@ -120,9 +120,9 @@ def render_table(tables: dict) -> str:
 
 def render_boxes(boxes: dict) -> str:
     """A line for each method: box AP at IoU 0.25 and 0.5, percent."""
-    head = f"{'boxes, planes apart':{WIDTH}s}{'box25':>10s}{'box50':>10s}"
+    head = f"{'planes apart':{WIDTH}s}{'box25':>10s}{'box50':>10s}"
     return "\n".join(
-        [head, *(f"{n:{WIDTH}s}{100 * s['box25']:10.1f}{100 * s['box50']:10.1f}" for n, s in boxes.items())]
+        [head, *(f"{n + ' boxes':{WIDTH}s}{100 * s['box25']:10.1f}{100 * s['box50']:10.1f}" for n, s in boxes.items())]
     )
 
 
