@@ -6,6 +6,8 @@
 Prints class-agnostic scores of raw scenes, as they are and with each dominant plane an instance of its own
 ("+ planes"), and with the planes removed for every method. Every number is on all raw points. The parameters of the
 rivals are those of pointins_ext/instances/rivals.json, chosen on training scans by tools/tune_rivals.py.
+Then the average precision of the instances' upright boxes, planes apart, at IoU 0.25 and 0.5 with those of the objects'
+points, which end where the visible part does; a box scores its number of voxels.
 """
 
 import json
@@ -18,6 +20,7 @@ from tqdm import tqdm
 
 from pointins_ext.cli.scenes import add_scene_arguments, load_scenes
 from pointins_ext.errors import notice
+from pointins_ext.evaluation.boxes import evaluate_boxes
 from pointins_ext.evaluation.label_free import evaluate_label_free, on_planes
 from pointins_ext.files import write_text
 from pointins_ext.flags import add_config_argument, at_least, output_file, verb_parser
@@ -115,6 +118,14 @@ def render_table(tables: dict) -> str:
     return "\n".join(lines)
 
 
+def render_boxes(boxes: dict) -> str:
+    """A line for each method: box AP at IoU 0.25 and 0.5, percent."""
+    head = f"{'planes apart':{WIDTH}s}{'box25':>10s}{'box50':>10s}"
+    return "\n".join(
+        [head, *(f"{n + ' boxes':{WIDTH}s}{100 * s['box25']:10.1f}{100 * s['box50']:10.1f}" for n, s in boxes.items())]
+    )
+
+
 def _cells(scores: dict) -> str:
     return "".join(f"{100 * scores[c]:10.1f}" for c in COLUMNS)
 
@@ -148,11 +159,13 @@ def main(argv):
         for chosen in ("raw", "apart"):
             parameters["kmeans"][chosen]["parameters"]["num_clusters"] = args.num_clusters
     tables, accuracy = evaluate(predictor, scenes, parameters, args.methods)
+    boxes = evaluate_boxes(scenes, {name: itemgetter(f"{name}_apart") for name in args.methods})
     one = next(iter(tables["unsupervised"].values()))
     print(f"\n{len(scenes)} scenes, {one['num_objects']} objects, {one['num_touching']} of them touch another\n")
     print(render_table(tables))
+    print(f"\n{render_boxes(boxes)}")
     print("\noffsets on objects: " + ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))
     if parameters:
         print(f"\nparameters of the rivals, lengths in voxels:\n{render_parameters(parameters)}")
     if args.json:
-        write_text(args.json, json.dumps(tables | dict(offsets=accuracy), indent=1))
+        write_text(args.json, json.dumps(tables | dict(boxes=boxes, offsets=accuracy), indent=1))

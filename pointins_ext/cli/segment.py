@@ -7,8 +7,9 @@ Coordinates are meters, or in the unit of --grid-size; without it the voxel foll
 scan, and is said. z must point up, or --up says what does; results stay in the frame of the file. What speaks against
 axis or unit is said. Results below the folder, and --output, are left out.
 
-Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset) and a .png;
-with --view also an .html, the scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
+Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset; box_center,
+box_size, box_yaw), the boxes as .boxes.json, which states its conventions, and a .png; with --view also an .html, the
+scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
 the file in its order, instance -1 and offset NaN at those.
 
 A checkpoint that was trained on labels (PG-v1m2, PanSeg-v1m1, DefaultSegmentorV2, of either host) gives classes, too:
@@ -35,7 +36,8 @@ from pointins_ext.errors import UserError, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, FinetunedPredictor, at_all_points, fit, load_segmenter
-from pointins_ext.instances import instance_centers
+from pointins_ext.instances import instance_centers, oriented_boxes
+from pointins_ext.submission.boxes import write_boxes
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 MAX_SHOWN = 400_000  # points of a picture, which has 307,200 pixels
@@ -86,7 +88,7 @@ def jobs(source: str, output: str) -> list[tuple[str, Path]]:
     work = _targets(source, output)
     scans = {os.path.abspath(scan) for scan, _ in work}
     for _, target in work:
-        for path in (target, target.with_suffix(".npz")):
+        for path in (target, target.with_suffix(".npz"), target.with_suffix(".boxes.json")):
             require_output_file(path)
             if os.path.abspath(path) in scans:
                 raise UserError(f"--output {output} would write over the scan {path}; give another place")
@@ -142,8 +144,12 @@ def segment_scan(predictor, scan: str, target: Path, args, say=print) -> str:
     fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
     write_ply(target, coord, color, comment=RESULT, instance=instance, **fields)
     center = instance_centers(scene["coord"], instance).numpy() + shift
+    boxes = oriented_boxes(coord, instance)
+    voxels = np.bincount(instance[np.unique(prediction.nearest, return_index=True)[1]] + 1)[1:]
+    write_boxes(target.with_suffix(".boxes.json"), boxes, score=voxels, num_points=np.bincount(instance + 1)[1:])
     with whole_file(target.with_suffix(".npz")) as stream:
         arrays = dict(instance=at_all_points(instance, scene, -1), offset=at_all_points(offset, scene, np.nan))
+        arrays |= dict(box_center=boxes.center, box_size=boxes.size, box_yaw=boxes.yaw)
         np.savez_compressed(stream, center=center, **arrays)
     if not args.no_picture:
         shown = slice(None, None, -(-len(color) // MAX_SHOWN))

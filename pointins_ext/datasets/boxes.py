@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.spatial import ConvexHull, QhullError, cKDTree
+from scipy.spatial import cKDTree
 
 from pointins_ext.errors import UserError
 from pointins_ext.files import whole_file
 from pointins_ext.host import TRANSFORMS
-from pointins_ext.instances import label_free_instances
+from pointins_ext.instances import label_free_instances, upright_box
 
 
 @TRANSFORMS.register_module()
@@ -107,35 +107,6 @@ class ClusterBoxes:
                 "it in the dataset or leave cache_dir out"
             )
         return Path(self.cache_dir, f"{data_dict['name']}.npz".replace(os.sep, "_"))
-
-
-def upright_box(coord):
-    """(7,) box of smallest footprint around points (M,3), M >= 1: center, size with length >= width, height, yaw."""
-    middle = coord.mean(axis=0, dtype=np.float64)
-    point = coord - middle  # products of large coordinates would lose the small side
-    corner, angle = _outline(point[:, :2])
-    cos, sin = np.cos(angle), np.sin(angle)
-    along = np.outer(cos, corner[:, 0]) + np.outer(sin, corner[:, 1])
-    across = np.outer(cos, corner[:, 1]) - np.outer(sin, corner[:, 0])
-    best = np.argmin(np.ptp(along, axis=1) * np.ptp(across, axis=1))
-    low = np.array([along[best].min(), across[best].min(), point[:, 2].min()])
-    high = np.array([along[best].max(), across[best].max(), point[:, 2].max()])
-    (x, y, z), size, yaw = (low + high) / 2, high - low, angle[best]
-    center = middle + [cos[best] * x - sin[best] * y, sin[best] * x + cos[best] * y, z]
-    if size[0] < size[1]:
-        size, yaw = size[[1, 0, 2]], yaw + np.pi / 2
-    return np.array([*center, *size, (yaw + np.pi / 2) % np.pi - np.pi / 2])
-
-
-def _outline(point):
-    """Convex hull (H,2) and the directions of its edges, radians: one of them is a side of the smallest rectangle."""
-    try:
-        corner = point[ConvexHull(point).vertices]
-    except QhullError:  # fewer than three points, or all on one line
-        axis = np.linalg.svd(point, full_matrices=False)[2][0]
-        return point, np.arctan2(axis[1:2], axis[:1])
-    edge = np.roll(corner, -1, axis=0) - corner
-    return corner, np.arctan2(edge[:, 1], edge[:, 0])
 
 
 def _save(path, **arrays):

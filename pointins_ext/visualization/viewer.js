@@ -5,9 +5,14 @@
 const LINES = 1500; // offsets drawn of one scan
 const LABELS = 60; // more instance numbers than this, of the largest, would cover the view
 const BUTTONS = [["toImage", "tableRotation", "pan3d", "resetCameraDefault3d"]]; // none that sends data anywhere
+// one line along the edges of a box, by its corners: around the bottom, up, around the top; then three uprights
+const EDGES = [0, 1, 2, 3, 0, 4, 5, 6, 7, 4, null, 1, 5, null, 2, 6, null, 3, 7, null];
 const plot = document.getElementById("plot");
 // columns: the scan per point, from `unpack`; hidden: rows of the table
-const state = { scan: null, columns: null, points: "instances", centers: false, offsets: false, hidden: new Set() };
+const state = {
+  ...{ scan: null, columns: null, hidden: new Set() },
+  ...{ points: "instances", centers: false, offsets: false, boxes: false },
+};
 
 const meters = (columns) => columns.map((column) => column.map((mm) => mm / 1000));
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -65,6 +70,7 @@ function traces() {
     cloud("predicted centers", state.centers, assigned, shifted, color, text, { size: 1.5, opacity: 0.6 }),
     centerMarkers(shownCenters()),
     offsetLines(assigned.filter((i) => i % step === 0)),
+    boxLines(shownCenters()),
   ];
 }
 
@@ -91,6 +97,14 @@ function offsetLines(index) {
   const [x, y, z] = coord.map((column, axis) => index.flatMap((i) => [column[i], shifted[axis][i], null]));
   const line = { width: 2, color: index.flatMap((i) => [color[i], color[i], color[i]]) };
   const about = { name: "offsets", visible: state.offsets, hoverinfo: "skip" };
+  return { type: "scatter3d", mode: "lines", ...about, x, y, z, line };
+}
+
+function boxLines(shown) {
+  const edges = shown.flatMap((instance) => EDGES.map((corner) => (corner === null ? null : instance.box[corner])));
+  const [x, y, z] = [0, 1, 2].map((axis) => edges.map((point) => point && point[axis] / 1000));
+  const line = { width: 4, color: shown.flatMap((instance) => EDGES.map(() => instance.color)) };
+  const about = { name: "boxes", visible: state.boxes, hoverinfo: "skip" };
   return { type: "scatter3d", mode: "lines", ...about, x, y, z, line };
 }
 
@@ -180,7 +194,7 @@ select.onchange = () => choose(SCANS[select.value]);
 document.querySelectorAll("input[name=points]").forEach((radio) => {
   radio.onchange = () => draw((state.points = radio.value));
 });
-for (const name of ["centers", "offsets"]) {
+for (const name of ["centers", "offsets", "boxes"]) {
   document.getElementById(name).onchange = (event) => draw((state[name] = event.target.checked));
 }
 document.getElementById("all").onclick = toggleAll;

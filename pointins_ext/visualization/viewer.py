@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pointins_ext.errors import UserError
+from pointins_ext.instances import oriented_boxes
 from pointins_ext.ops import segment_max, segment_mean
 
 from .figure import check_scenes
@@ -18,12 +19,12 @@ LEAST_POINTS = 50  # drawn of every instance, however small its share of the sca
 
 STYLE = """
 body { margin: 0; padding: 0; max-width: none; height: 100vh; display: grid; grid: auto 1fr / 1fr 20rem; }
-header { grid-column: 1 / 3; display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1.2rem;
+header { grid-column: 1 / 3; display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1rem;
   padding: .6rem 1rem; border-bottom: 1px solid var(--line); }
 h1 { font-size: 1.1rem; margin: 0; } [hidden] { display: none !important; }
 select { font: inherit; padding: .2rem .4rem; max-width: 20rem; }
 fieldset { display: flex; margin: 0; padding: 0; border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
-label { cursor: pointer; } label span { display: block; padding: .2rem .8rem; }
+label { cursor: pointer; } label span { display: block; padding: .2rem .6rem; }
 label input { position: absolute; opacity: 0; } input:checked + span { background: var(--mark); color: var(--page); }
 input:focus-visible + span { outline: 2px solid var(--ink); outline-offset: -2px; }
 #plot { min-width: 0; min-height: 0; }
@@ -47,7 +48,8 @@ BODY = """<header><h1>{title}</h1><select id="scan" aria-label="scan"></select>
 <label><input type="radio" name="points" value="none"><span>No points</span></label></fieldset>
 <fieldset aria-label="on top">
 <label><input type="checkbox" id="centers"><span>Predicted centers</span></label>
-<label><input type="checkbox" id="offsets"><span>Offsets</span></label></fieldset></header>
+<label><input type="checkbox" id="offsets"><span>Offsets</span></label>
+<label><input type="checkbox" id="boxes"><span>Boxes</span></label></fieldset></header>
 <div id="plot"></div>
 <aside><p id="about"></p>
 <p>Click a row to hide or show its points.</p>
@@ -67,9 +69,10 @@ def write_viewer(path, scenes, title="PointINS viewer", max_points=60_000):
 
     A scene is that of `instances_figure`: coord (N, 3) meters, color (N, 3) 0..255, predicted (N,) ids, -1 = none, and
     offset (N, 3) meters to the predicted center; instance (N,), the true ids, and name are optional. At most
-    `max_points` of a scene are drawn, always the same, some of every instance; the numbers of the table are those of
-    all points. For the score of an instance see `gathering`. Raises ValueError for no scene, shapes that do not fit or
-    values that are not finite, KeyError for a missing entry, ImportError without plotly.
+    `max_points` of a scene are drawn, always the same, some of every instance; the numbers of the table and the boxes,
+    those of `oriented_boxes`, are those of all points. For the score of an instance see `gathering`. Raises ValueError
+    for no scene, shapes that do not fit or values that are not finite, KeyError for a missing entry, ImportError
+    without plotly.
     """
     try:
         from plotly.offline import get_plotlyjs
@@ -120,13 +123,16 @@ def _scan(scene, name, max_points):
     ids, group = _by_size(predicted)
     drawn = subsample(group, max_points)
     painted = predicted if truth is None else match_colors(predicted, truth)
+    corners = oriented_boxes(coord, np.where(ids[group] < 0, -1, group)).corners()  # -1 is the last group
     rows = _instances(coord, offset, group, ids, painted)
+    for row, box in zip(rows, corners, strict=False):
+        row["box"] = _millimeters(box)
     for row, number in zip(rows, np.bincount(group[drawn], minlength=len(ids)).tolist(), strict=True):
         row["drawn"] = number
     scan = dict(
         name=name,
         total=len(coord),
-        range=_millimeters(_box(np.concatenate([coord, coord + offset]))),
+        range=_millimeters(_box(np.concatenate([coord, coord + offset, corners.reshape(-1, 3)]))),
         instances=rows,
         coord=_millimeters(coord[drawn].T),
         offset=_millimeters(offset[drawn].T),

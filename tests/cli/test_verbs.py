@@ -25,6 +25,7 @@ from pointins_ext.datasets.readers import write_ply  # noqa: E402
 from pointins_ext.datasets.rooms import generate_room  # noqa: E402
 from pointins_ext.datasets.scans import ScanDataset  # noqa: E402
 from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS  # noqa: E402
+from pointins_ext.instances import oriented_boxes  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
@@ -100,6 +101,13 @@ def test_segment_writes_ply_npz_and_picture(weight, scan, tmp_path):
     assert len(vertex) == len(arrays["instance"]) == len(plyfile.PlyData.read(scan)["vertex"])
     np.testing.assert_array_equal(vertex["instance"], arrays["instance"])
     assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
+    boxes = oriented_boxes(np.stack([vertex[a] for a in "xyz"], 1), arrays["instance"])
+    for name in ("center", "size", "yaw"):
+        np.testing.assert_allclose(arrays[f"box_{name}"], getattr(boxes, name), atol=1e-4)
+    written = json.loads((tmp_path / "out.boxes.json").read_text())["boxes"]
+    np.testing.assert_array_equal([box["translation"] for box in written], arrays["box_center"])
+    assert [box["num_points"] for box in written] == np.bincount(arrays["instance"] + 1)[1:].tolist()
+    assert all(MIN_VOXELS <= box["score"] <= box["num_points"] for box in written) and len(written) > 0
     instance, center = segment(np.stack([vertex[a] for a in "xyz"], 1), weight=weight)
     assert instance.shape == (len(vertex),) and center.shape == (instance.max() + 1, 3)
 
@@ -210,6 +218,10 @@ def test_evaluate_writes_both_protocols(weight, tmp_path):
     printed = {line[:21].strip(): line[21:].split() for line in done.stdout.splitlines()}
     assert len(printed["components"]) == 12 and len(printed["components + planes"]) == 6
     assert printed["components + planes"][0] == f"{100 * table['unsupervised_with_planes']['components']['ap50']:.1f}"
+    assert set(table["boxes"]) == set(table["unsupervised"])
+    boxes = table["boxes"]["components"]
+    assert 0 <= boxes["box50"] <= boxes["box25"] <= 1
+    assert printed["components boxes"] == [f"{100 * boxes[name]:.1f}" for name in ("box25", "box50")]
     assert "hdbscan (rooms): min_cluster_size" in done.stdout and "no parameters" not in done.stderr
 
 

@@ -4,10 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pointins_ext.datasets.boxes import ClusterBoxes, upright_box
+from pointins_ext.datasets.boxes import ClusterBoxes
 from pointins_ext.host import Compose
 
 SWEEP = Path(__file__).parents[3] / "shared/data/semantickitti/sequences/00"
@@ -107,54 +105,6 @@ def test_views_carry_clusters_and_boxes():
     for number in np.unique(cluster[cluster >= 0]):
         found = np.unique(box[cluster == number], axis=0)
         assert len(found) == 1 and np.abs(boxes[:, :6] - found[0, :6]).max(axis=1).min() < 0.01
-
-
-# -- boxes ----------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    yaw=st.floats(-7, 7),
-    size=st.tuples(st.floats(0.3, 10), st.floats(0.3, 10), st.floats(0.1, 4)),
-    place=st.tuples(st.floats(-100, 100), st.floats(-100, 100), st.floats(-5, 5)),
-    seed=st.integers(0, 2**16),
-)
-def test_the_box_of_a_turned_cuboid_is_the_cuboid(yaw, size, place, seed):
-    length, width = sorted(size[:2], reverse=True)
-    corner = np.array(np.meshgrid(*[[-0.5, 0.5]] * 3)).reshape(3, -1).T
-    inside = np.random.default_rng(seed).uniform(-0.5, 0.5, (20, 3))
-    cuboid = np.concatenate([corner, inside]) * [length, width, size[2]]
-    box = upright_box((turned(cuboid, yaw) + place).astype(np.float32))
-    np.testing.assert_allclose(box[:3], place, atol=1e-3)
-    np.testing.assert_allclose(box[3:6], [length, width, size[2]], atol=1e-3)
-    if length > width + 0.01:
-        turn = (box[6] - yaw) / np.pi
-        assert abs(turn - round(turn)) < 0.01
-    assert -np.pi / 2 <= box[6] < np.pi / 2
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**16), number=st.integers(3, 40))
-def test_no_rectangle_is_smaller(seed, number):
-    point = np.random.default_rng(seed).normal(size=(number, 3)) * [3, 1, 1]
-    box = upright_box(point)
-    area = min(np.prod(np.ptp(turned(point, angle)[:, :2], axis=0)) for angle in np.linspace(0, np.pi / 2, 400))
-    assert box[3] * box[4] <= area * (1 + 1e-9) and box[3] >= box[4]
-    inside = turned(point - box[:3], -box[6])
-    assert (np.abs(inside) <= box[3:6] / 2 + 1e-9).all()
-
-
-@pytest.mark.parametrize(
-    "point, expected",
-    [
-        ([[1, 2, 3]], [1, 2, 3, 0, 0, 0]),
-        ([[0, 0, 0], [3, 4, 1]], [1.5, 2, 0.5, 5, 0, 1]),
-        ([[0, 0, 0], [1, 1, 0], [2, 2, 2]], [1, 1, 1, 8**0.5, 0, 2]),
-        ([[1, 1, 0], [1, 1, 2], [1, 1, 1]], [1, 1, 1, 0, 0, 2]),
-    ],
-)
-def test_poles_and_flat_boards_have_boxes(point, expected):
-    np.testing.assert_allclose(upright_box(np.array(point, np.float32))[:6], expected, atol=1e-6)
 
 
 # -- cache ----------------------------------------------------------------------------------------------------------

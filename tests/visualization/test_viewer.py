@@ -1,6 +1,7 @@
 """3D viewer: one file, every instance in it, true numbers; and in a real browser every control does what it says."""
 
 import io
+import itertools
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from pointins_ext.instances import oriented_boxes
 from pointins_ext.visualization import viewer, write_viewer
 
 pytest.importorskip("plotly")
@@ -20,6 +22,8 @@ FLAGS = (
     "--disable-dev-shm-usage",  # /dev/shm of a container is small
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL without a graphics card
 )
+
+EDGES = 20  # points of the line along the edges of a box, gaps included
 
 
 def scene(name="box", sizes=(1500, 600, 20), none=100, truth=True, seed=0):
@@ -73,6 +77,19 @@ def test_drawn_points_are_points_of_their_instance(tmp_path):
     np.testing.assert_array_equal(truth, shown["instance"][index])
     color = np.frombuffer(bytes.fromhex(scan["color"]), np.uint8).reshape(-1, 3)
     np.testing.assert_allclose(color, shown["color"][index], atol=0.51)
+
+
+def test_boxes_are_those_of_all_points_in_the_order_of_the_table(tmp_path):
+    shown = scene()
+    (scan,) = scans(write_viewer(tmp_path / "v.html", [shown], max_points=500))
+    for row, number in zip(scan["instances"], (7, 5, 3), strict=False):
+        member = shown["predicted"] == number
+        corner = oriented_boxes(shown["coord"][member], np.zeros(member.sum(), int)).corners()[0]
+        np.testing.assert_allclose(np.array(row["box"]) / 1000, corner - shown["coord"].min(axis=0), atol=6e-4)
+    assert "box" not in scan["instances"][3]
+    drawn = np.array([row["box"] for row in scan["instances"][:3]])
+    low, high = np.array(scan["range"]).T
+    assert (drawn >= low).all() and (drawn <= high).all()
 
 
 def test_score_of_known_instances():
@@ -172,7 +189,7 @@ def opened(browser, tmp_path_factory):
 def page(opened):
     """The page as it opens; it takes seconds to load, so it is loaded once and set back by its own controls."""
     opened.execute_script(
-        "document.querySelectorAll('#centers:checked, #offsets:checked, input[value=instances]')"
+        "document.querySelectorAll('#centers:checked, #offsets:checked, #boxes:checked, input[value=instances]')"
         ".forEach((control) => control.click()); select.value = 0; select.onchange()"
     )
     yield opened
@@ -220,7 +237,11 @@ def test_every_control_changes_the_picture(page):
         ("No points", {}),
         ("Predicted centers", {"predicted centers": 2120, "centers": 3}),
         ("Offsets", {"predicted centers": 2120, "centers": 3, "offsets": 3 * 1060}),
-        ("Instances", {"instances": 2220, "predicted centers": 2120, "centers": 3, "offsets": 3 * 1060}),
+        ("Boxes", {"predicted centers": 2120, "centers": 3, "offsets": 3 * 1060, "boxes": 3 * EDGES}),
+        ("Predicted centers", {"offsets": 3 * 1060, "boxes": 3 * EDGES}),
+        ("Offsets", {"boxes": 3 * EDGES}),
+        ("Predicted centers", {"predicted centers": 2120, "centers": 3, "boxes": 3 * EDGES}),
+        ("Instances", {"instances": 2220, "predicted centers": 2120, "centers": 3, "boxes": 3 * EDGES}),
     ):
         before, shown = shown, press(page, name)
         assert traces(page) == visible
@@ -247,6 +268,20 @@ def test_a_click_on_a_row_hides_and_shows_its_points(page):
     assert traces(page) == {"instances": 20}
     page.find_element("id", "all").click()
     assert traces(page) == {"instances": 2220}
+
+
+def test_every_edge_of_a_box_is_drawn_once_and_hides_with_its_row(page):
+    press(page, "Boxes")
+    row(page, 0).click()
+    assert traces(page) == {"instances": 720, "boxes": 2 * EDGES}
+    x, y, z = (page.execute_script(f"return plot.data.find((t) => t.name === 'boxes').{axis}") for axis in "xyz")
+    points = list(zip(x, y, z, strict=True))[:EDGES]
+    box = page.execute_script("return SCANS[0].instances[1].box")
+    place = {tuple(value / 1000 for value in corner): i for i, corner in enumerate(box)}
+    pairs = [tuple(sorted((place[a], place[b]))) for a, b in itertools.pairwise(points) if None not in (a[0], b[0])]
+    around = [(0, 1), (1, 2), (2, 3), (0, 3)]
+    assert sorted(pairs) == sorted([*around, *((a + 4, b + 4) for a, b in around), *((i, i + 4) for i in range(4))])
+    row(page, 0).click()
 
 
 def test_the_table_and_hovering_tell_the_same(page):
