@@ -99,7 +99,7 @@ def choose(predictor, scenes: list[dict], names) -> dict:
     precision, voxel = {}, predictor.grid_size / predictor.scale
     for scene in tqdm(scenes, desc="tuning", unit="scene", disable=None):
         prediction = predictor(scene)
-        voxels = dict(coord=prediction.coord, feat=prediction.fine_feat, plane=on_planes(prediction.coord))
+        voxels = dict(coord=prediction.coord, feat=prediction.feat, plane=on_planes(prediction.coord))
         for name in names:
             for parameters, kind, label in label_all(name, voxels, voxel):
                 key = (name, kind, tuple(parameters.items()))

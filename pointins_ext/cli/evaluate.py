@@ -25,8 +25,7 @@ from pointins_ext.evaluation.label_free import evaluate_label_free, on_planes
 from pointins_ext.files import write_text
 from pointins_ext.flags import add_config_argument, at_least, output_file, verb_parser
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, load_predictor
-from pointins_ext.instances import cluster_offsets
+from pointins_ext.inference import load_predictor
 from pointins_ext.instances.rivals import off_planes, rival, with_planes
 
 COLUMNS = ("ap50", "map", "ap25", "ari", "recall50_touching", "recall50_free")
@@ -58,23 +57,38 @@ def rival_parameters(data: str, names=METHODS) -> dict:
     return {name: stored[source[name]][name] | dict(data=source[name]) for name in names}
 
 
-def methods(voxel: float, parameters: dict) -> dict:
-    """Name -> functions of a scene's voxels: for raw scenes, and for what is not on a plane. `voxel`: edge, meters."""
-    offsets = dict(radius=RADIUS_VOXELS * voxel, min_points=MIN_VOXELS, reach=REACH_VOXELS * voxel)
-    rules = {"pointins": (lambda v: cluster_offsets(v["coord"], v["offset"], **offsets),) * 2}
+def rival_rules(voxel: float, parameters: dict) -> dict:
+    """Rival -> functions of a scene's voxels: for raw scenes, and for what is not on a plane. `voxel`: edge, meters."""
+    rules = {}
     for name, chosen in parameters.items():
         rules[name] = tuple(rival(name, voxel, **chosen[kind]["parameters"]) for kind in ("raw", "apart"))
     return rules
 
 
 def label_scene(voxels: dict, rules: dict, voxel: float) -> None:
-    """Add the labels of every method, each clustered once: NAME, NAME_planes and NAME_apart (-1 on planes)."""
-    plane = voxels["plane"] = on_planes(voxels["coord"])
-    labels = {}
+    """Add the labels of every rival, each clustered once: NAME, NAME_planes and NAME_apart (-1 on planes)."""
+    plane, labels = voxels["plane"], {}
     for name, (raw, rest) in rules.items():
         labels[name], labels[f"{name}_apart"] = raw(voxels), off_planes(rest, voxels, plane)
         labels[f"{name}_planes"] = with_planes(labels[f"{name}_apart"], voxels["coord"], plane, voxel)
     voxels |= labels
+
+
+def label_pointins(voxels: dict, prediction) -> None:
+    """Add the same three of the offset branch, whose planes are instances of their own in any case, and its scores."""
+    found = prediction.find(plane=voxels["plane"])
+    label = found.label
+    voxels |= dict(pointins=label, pointins_planes=label, pointins_apart=np.where(voxels["plane"], -1, label))
+    voxels["pointins_score"] = np.append(found.score, 0)[label]  # of every voxel; the last entry serves -1
+
+
+def pointins_score(voxels: dict, label) -> np.ndarray:
+    """Scores (P,) of labels (V,), 0..P-1: those that `label_pointins` has found."""
+    member = label >= 0
+    return np.bincount(label[member], voxels["pointins_score"][member]) / np.bincount(label[member]).clip(min=1)
+
+
+SCORES = dict(pointins=pointins_score)  # the rivals' is the size
 
 
 def evaluate(predictor, scenes: list[dict], parameters: dict, names: tuple[str, ...] = METHODS) -> tuple[dict, dict]:
@@ -84,11 +98,13 @@ def evaluate(predictor, scenes: list[dict], parameters: dict, names: tuple[str, 
     """
     accuracy = []
     voxel = predictor.grid_size / predictor.scale
-    rules = methods(voxel, parameters)
+    rules = rival_rules(voxel, parameters)
     for scene in tqdm(scenes, desc="instances", unit="scene", disable=None):
         prediction = scene["prediction"] = predictor(scene)
-        scene["voxels"] = dict(coord=prediction.coord, offset=prediction.offset, feat=prediction.fine_feat)
-        label_scene(scene["voxels"], {name: rules[name] for name in names}, voxel)
+        scene["voxels"] = dict(coord=prediction.coord, feat=prediction.feat, plane=on_planes(prediction.coord))
+        if "pointins" in names:
+            label_pointins(scene["voxels"], prediction)
+        label_scene(scene["voxels"], {name: rules[name] for name in rules if name in names}, voxel)
         coord, instance = torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"])
         offset = prediction.raw_offset()
         accuracy.append(
@@ -98,7 +114,7 @@ def evaluate(predictor, scenes: list[dict], parameters: dict, names: tuple[str, 
 
     def table(suffix, planes_off=False):
         labels = {name: itemgetter(name + suffix) for name in names}
-        return evaluate_label_free(scenes, labels, planes_off, grid_size=predictor.grid_size)
+        return evaluate_label_free(scenes, labels, planes_off, predictor.grid_size, scores=SCORES)
 
     tables = dict(
         unsupervised=table(""),
@@ -159,7 +175,7 @@ def main(argv):
         for chosen in ("raw", "apart"):
             parameters["kmeans"][chosen]["parameters"]["num_clusters"] = args.num_clusters
     tables, accuracy = evaluate(predictor, scenes, parameters, args.methods)
-    boxes = evaluate_boxes(scenes, {name: itemgetter(f"{name}_apart") for name in args.methods})
+    boxes = evaluate_boxes(scenes, {name: itemgetter(f"{name}_apart") for name in args.methods}, SCORES)
     one = next(iter(tables["unsupervised"].values()))
     print(f"\n{len(scenes)} scenes, {one['num_objects']} objects, {one['num_touching']} of them touch another\n")
     print(render_table(tables))

@@ -10,8 +10,8 @@ from pointins_ext.datasets.tree import RESULT
 from pointins_ext.datasets.upright import turned, upright_turn
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import whole_file
-from pointins_ext.inference import MIN_VOXELS, at_all_points
-from pointins_ext.instances import instance_centers
+from pointins_ext.inference import at_all_points
+from pointins_ext.instances import MIN_VOXELS, instance_centers
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
 

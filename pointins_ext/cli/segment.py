@@ -7,10 +7,11 @@ Coordinates are meters, or in the unit of --grid-size; without it the voxel foll
 scan, and is said. z must point up, or --up says what does; results stay in the frame of the file. What speaks against
 axis or unit is said. Results below the folder, and --output, are left out.
 
-Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz (instance, center, offset; box_center,
-box_size, box_yaw), the boxes as .boxes.json, which states its conventions, and a .png; with --view also an .html, the
-scan in 3D. Points without coordinates are not in the .ply; the .npz has all points of
-the file in its order, instance -1 and offset NaN at those.
+Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz, the boxes as .boxes.json, which states
+its conventions, and a .png; with --view also an .html, the scan in 3D. The .npz has, for all points of the file in its
+order, instance and offset (-1 and NaN at points without coordinates, which the .ply leaves out), and for each instance
+center, score, stuff (a floor, wall, or other plane), box_center, box_size and box_yaw. The score, 0 to 1, grows with an
+instance's voxels, less the more speaks for joining it to a neighbor.
 
 A checkpoint that was trained on labels (PG-v1m2, PanSeg-v1m1, DefaultSegmentorV2, of either host) gives classes, too:
 fields segment, instance; in the .npz segment and class_names, and, but for DefaultSegmentorV2, instance, category,
@@ -35,8 +36,8 @@ from pointins_ext.datasets.upright import UPS, turned, upright_turn
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, FinetunedPredictor, at_all_points, fit, load_segmenter
-from pointins_ext.instances import instance_centers, oriented_boxes
+from pointins_ext.inference import FinetunedPredictor, at_all_points, fit, load_segmenter
+from pointins_ext.instances import MIN_VOXELS, RADIUS_VOXELS, instance_centers, oriented_boxes
 from pointins_ext.submission.boxes import write_boxes
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
@@ -55,7 +56,7 @@ def arguments(argv):
     parser.add_argument(
         "--radius",
         type=positive,
-        help=f"joins predicted centers up to so many meters (default: {RADIUS_VOXELS:g} voxels)",
+        help=f"joins voxels up to so many meters apart (default: {RADIUS_VOXELS:g} voxels)",
     )
     size = "smallest instance, in voxels (default: %(default)s)"
     parser.add_argument("--min-points", type=at_least(0), default=MIN_VOXELS, help=size)
@@ -134,32 +135,49 @@ def segment_scan(predictor, scan: str, target: Path, args, say=print) -> str:
         prediction = fitted(upright)
     except ValueError as error:
         raise UserError(f"{scan}: {error}") from error
-    instance = prediction.instances(args.radius, args.min_points)
-    if instance.max(initial=-1) < 0:
+    found = prediction.find(args.radius, args.min_points)
+    if not len(found.score):
         notice("empty results", f"{scan}: {prediction.why_nothing(args.radius, args.min_points)}")
-    offset = prediction.raw_offset().numpy() @ turn.astype(np.float32)
-    shift = scene["coord_shift"]
-    coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
-    color = instance_colors(instance)
-    fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
-    write_ply(target, coord, color, comment=RESULT, instance=instance, **fields)
-    center = instance_centers(scene["coord"], instance).numpy() + shift
-    boxes = oriented_boxes(coord, instance)
-    voxels = np.bincount(instance[np.unique(prediction.nearest, return_index=True)[1]] + 1)[1:]
-    write_boxes(target.with_suffix(".boxes.json"), boxes, score=voxels, num_points=np.bincount(instance + 1)[1:])
-    with whole_file(target.with_suffix(".npz")) as stream:
-        arrays = dict(instance=at_all_points(instance, scene, -1), offset=at_all_points(offset, scene, np.nan))
-        arrays |= dict(box_center=boxes.center, box_size=boxes.size, box_yaw=boxes.yaw)
-        np.savez_compressed(stream, center=center, **arrays)
+    instance = found.label[prediction.nearest]
+    write_tables(target, scene, turn, found, instance, prediction.raw_offset().numpy())
     if not args.no_picture:
+        color = instance_colors(instance)
         shown = slice(None, None, -(-len(color) // MAX_SHOWN))
         images = [render_points(upright["coord"][shown], c[shown]) for c in (upright["color"], color)]
-        panel(images, ["Scan", f"{instance.max() + 1} instances"], 2, target.with_suffix(".png"))
+        panel(images, ["Scan", f"{len(found.score)} instances"], 2, target.with_suffix(".png"))
     if args.view:
         page = dict(coord=upright["coord"], color=upright["color"], predicted=instance, name=target.stem)
-        page["offset"] = prediction.raw_offset().numpy()
+        page |= dict(offset=prediction.raw_offset().numpy(), score=found.score)
         write_viewer(target.with_suffix(".html"), [page], title=f"Instances of {Path(scan).name}")
-    return f"{instance.max() + 1} instances"
+    planes = np.count_nonzero(found.stuff)
+    return f"{len(found.score)} instances, {planes} of them planes" if planes else f"{len(found.score)} instances"
+
+
+def write_tables(target: Path, scene: dict, turn, found, instance, offset) -> None:
+    """The .ply, .npz and .boxes.json beside `target`, of instances (N,) and upright offsets (N,3) of a scene's points.
+
+    `turn` (3,3) has made the scene upright. Boxes are upright; all else is in the frame of the file.
+    """
+    shift = scene["coord_shift"]
+    coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
+    boxes = oriented_boxes(coord @ turn.T, instance)
+    offset = offset @ turn.astype(np.float32)
+    fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
+    write_ply(target, coord, instance_colors(instance), comment=RESULT, instance=instance, **fields)
+    number = np.bincount(instance[instance >= 0], minlength=len(found.score))
+    write_boxes(target.with_suffix(".boxes.json"), boxes, found.score, number, found.stuff, turn)
+    with whole_file(target.with_suffix(".npz")) as stream:
+        np.savez_compressed(
+            stream,
+            instance=at_all_points(instance, scene, -1),
+            offset=at_all_points(offset, scene, np.nan),
+            center=instance_centers(scene["coord"], instance).numpy() + shift,
+            score=found.score.astype(np.float32),
+            stuff=found.stuff,
+            box_center=boxes.center,
+            box_size=boxes.size,
+            box_yaw=boxes.yaw,
+        )
 
 
 def open_page(page: Path) -> None:

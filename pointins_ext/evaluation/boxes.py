@@ -109,19 +109,20 @@ def voxel_count(voxels, label):
     return np.bincount(label[label >= 0])
 
 
-def evaluate_boxes(scenes, methods, score=voxel_count, min_points=100):
+def evaluate_boxes(scenes, methods, scores=None, min_points=100):
     """Box average precision of label-free instances, on scenes with known objects.
 
     scenes: dicts with raw `coord` (N, 3) in meters, z up, `instance` (N,), -1 where there is no object, and `voxels`:
         dict of `coord` (V, 3) and what methods and score read.
     methods: name -> function of `voxels` that gives labels (V,), -1 for none; raw points take their nearest voxel's.
-    score: function of `voxels` and labels (V,), 0..P-1, that gives the scores (P,).
+    scores: name -> function of `voxels` and labels (V,), 0..P-1, that gives the scores (P,); default `voxel_count`.
     min_points: smallest object and prediction, in raw points; points of smaller objects are void.
 
     Both kinds of boxes are `oriented_boxes` of the raw points, so an object ends where its visible part does. Returns
     name -> dict of `box25`, `box50`.
     """
     precision = {name: BoxAveragePrecision() for name in methods}
+    scores = dict.fromkeys(methods, voxel_count) | (scores or {})
     for scene in scenes:
         coord, instance = as_array(scene["coord"]), numbered(as_array(scene["instance"]), min_points)
         objects = oriented_boxes(coord, instance)
@@ -132,7 +133,7 @@ def evaluate_boxes(scenes, methods, score=voxel_count, min_points=100):
             ids = np.full(raw.max(initial=-1) + 1, -1)
             ids[raw[raw >= 0]] = label[nearest][raw >= 0]
             void = np.bincount(raw[(raw >= 0) & (instance < 0)], minlength=len(ids)) / np.bincount(raw[raw >= 0])
-            precision[name].update(oriented_boxes(coord, raw), score(scene["voxels"], label)[ids], objects, void)
+            precision[name].update(oriented_boxes(coord, raw), scores[name](scene["voxels"], label)[ids], objects, void)
     return {name: metric.compute() for name, metric in precision.items()}
 
 

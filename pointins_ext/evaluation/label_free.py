@@ -18,7 +18,9 @@ def to_raw(label, coord_voxel, coord_raw):
     return as_array(label)[cKDTree(as_array(coord_voxel)).query(as_array(coord_raw))[1]]
 
 
-def evaluate_label_free(scenes, methods, planes_off=False, grid_size=0.04, min_points=100, touch_distance=0.04):
+def evaluate_label_free(
+    scenes, methods, planes_off=False, grid_size=0.04, min_points=100, touch_distance=0.04, scores=None
+):
     """Scores label-free instance methods on scenes with known objects, all on the same voxels and raw points.
 
     scenes: dicts with raw `coord` (N, 3) in meters, `instance` (N,), -1 where there is no object, and optionally
@@ -30,6 +32,8 @@ def evaluate_label_free(scenes, methods, planes_off=False, grid_size=0.04, min_p
         from every method first and labels their points -1. The two protocols are not comparable.
     min_points: smallest object and prediction, in raw points, that average precision and recall count.
     touch_distance: objects with raw points this close touch, in meters.
+    scores: name -> function of a dict `voxels` and labels (V,), 0..P-1, that gives the scores (P,) of average
+        precision; without one the score is the number of raw points.
 
     Returns name -> dict of class-agnostic `map`, `ap50`, `ap25` (score = raw points of the prediction; points outside
     objects are void); `ari`, mean over scenes with objects, on object points only, each unassigned point a cluster of
@@ -48,8 +52,10 @@ def evaluate_label_free(scenes, methods, planes_off=False, grid_size=0.04, min_p
         objects = [i for i in np.unique(instance[instance >= 0]) if np.count_nonzero(instance == i) >= min_points]
         touches += touching_objects(coord, instance, objects, touch_distance)
         for name, method in methods.items():
-            label = _label_voxels(method, voxels, kept)[nearest]
-            precision[name].update({"instance": label}, {"instance": instance})
+            label = _label_voxels(method, voxels, kept)
+            score = {"score": scores[name](voxels, label)} if scores and name in scores else {}
+            label = label[nearest]
+            precision[name].update({"instance": label, **score}, {"instance": instance})
             rand[name].append(object_rand_index(label, instance))
             found[name] += [best_overlap(label, instance == i, min_points) > 0.5 for i in objects]
     touching = np.array(touches, bool)

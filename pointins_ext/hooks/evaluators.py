@@ -10,8 +10,8 @@ from pointins_ext.evaluation.results import class_names, report
 from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase, build_dataset, comm
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Predictor
-from pointins_ext.instances import components
+from pointins_ext.inference import Predictor
+from pointins_ext.instances import MIN_VOXELS, REACH_VOXELS, components
 
 
 class TaskEvaluator(HookBase):
@@ -127,16 +127,15 @@ class UnsupervisedInsEvaluator(HookBase):
     """Label-free instances during pretraining: class-agnostic AP of the teacher's offsets.
 
     data: a dataset whose scenes have `instance`; it is scored, not trained on. After every `every` epochs and the last,
-    components of the shifted voxels (edges of `radius_voxels`) are scored on all raw points of `limit` scenes, and
-    beside them spatial components, the geometric baseline; TensorBoard `unsupervised/`.
+    the instances that `pointins segment` finds are scored on all raw points of `limit` scenes, and beside them spatial
+    components, the geometric baseline; TensorBoard `unsupervised/`.
     segment_ignore_index: classes whose points are void; () for labels without classes.
     """
 
-    def __init__(self, data, every=10, limit=16, radius_voxels=RADIUS_VOXELS, segment_ignore_index=(), min_points=100):
+    def __init__(self, data, every=10, limit=16, segment_ignore_index=(), min_points=100):
         self.data = data
         self.every = every
         self.limit = limit
-        self.radius_voxels = radius_voxels
         self.settings = dict(
             segment_ignore_index=tuple(segment_ignore_index), min_points=min_points, class_agnostic=True
         )
@@ -183,7 +182,7 @@ class UnsupervisedInsEvaluator(HookBase):
         """Name of the method -> instance (N,) of the raw points."""
         voxel = prediction.voxel
         spatial = components(prediction.coord, 1.25 * voxel, MIN_VOXELS, reach=REACH_VOXELS * voxel)
-        return dict(offsets=prediction.instances(self.radius_voxels * voxel), components=spatial[prediction.nearest])
+        return dict(offsets=prediction.instances(), components=spatial[prediction.nearest])
 
 
 def write_scalars(writer, folder, values, epoch):

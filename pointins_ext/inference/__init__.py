@@ -2,14 +2,11 @@
 
 from pointins_ext.inference.finetuned import FinetunedPredictor, LabeledScan, load_segmenter
 from pointins_ext.inference.load import experiment_config, load_predictor
-from pointins_ext.inference.prediction import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Prediction
+from pointins_ext.inference.prediction import Prediction
 from pointins_ext.inference.predictor import Predictor
 from pointins_ext.inference.scan import at_all_points, fit, segment
 
 __all__ = [
-    "MIN_VOXELS",
-    "RADIUS_VOXELS",
-    "REACH_VOXELS",
     "FinetunedPredictor",
     "LabeledScan",
     "Prediction",

@@ -60,14 +60,11 @@ class Predictor:
         A scene of more than `max_block_voxels` is predicted in overlapping blocks, see inference/blocks.py.
         """
         raw, kept, coord, channels = self._voxels(scene)
-        stage_channels = ()
 
         def predict(block):
-            nonlocal stage_channels
             views, inverse, offset = self._forward(coord[block], {key: value[block] for key, value in channels.items()})
-            stage_channels = views.features.channels
             at_voxels = _interpolate(offset, views.scene_coord, coord[block].to(offset))
-            return at_voxels.cpu().numpy(), views.feat[inverse].cpu().numpy()
+            return at_voxels.cpu().numpy(), views.features.finest[inverse].cpu().numpy()
 
         blocks = list(cut_blocks(coord.numpy(), MARGIN_VOXELS * self.grid_size, self.max_block_voxels))
         offset, feat = predict_blocks(blocks, predict)
@@ -75,7 +72,7 @@ class Predictor:
             coord=raw[kept].numpy(),
             offset=offset / self.scale,
             feat=feat,
-            stage_channels=stage_channels,
+            normal=None if scene.get("normal") is None else _rows(scene["normal"], kept).numpy(),
             nearest=_nearest(raw, raw[kept]).squeeze(1).numpy(),
             voxel=self.voxel,
         )

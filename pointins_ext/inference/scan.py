@@ -6,10 +6,9 @@ import numpy as np
 
 from pointins_ext.errors import UserError, notice
 from pointins_ext.inference.load import load_predictor
-from pointins_ext.inference.prediction import MIN_VOXELS
 from pointins_ext.inference.predictor import Predictor, require_extent
 from pointins_ext.inference.voxel import fit_voxel
-from pointins_ext.instances import instance_centers
+from pointins_ext.instances import MIN_VOXELS, instance_centers
 
 
 def segment(

@@ -140,7 +140,7 @@ def test_the_best_of_the_grid_is_chosen_for_each_way(monkeypatch):
     coord, instance = scene({0, 1, 5, 7})
 
     def predictor(_):
-        return SimpleNamespace(coord=coord, fine_feat=coord, nearest=np.arange(len(coord)))
+        return SimpleNamespace(coord=coord, feat=coord, nearest=np.arange(len(coord)))
 
     predictor.grid_size, predictor.scale = VOXEL, 1.0
     best = tune_rivals.choose(predictor, [dict(coord=coord, instance=instance)], ["components"])["components"]
