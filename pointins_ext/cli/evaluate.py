@@ -78,8 +78,9 @@ def label_pointins(voxels: dict, prediction) -> None:
     """Add the same three of the offset branch, whose planes are instances of their own in any case, and its scores."""
     found = prediction.find(plane=voxels["plane"])
     label = found.label
-    voxels |= dict(pointins=label, pointins_planes=label, pointins_apart=np.where(voxels["plane"], -1, label))
-    voxels["pointins_score"] = np.append(found.score, 0)[label]  # of every voxel; the last entry serves -1
+    on_plane = voxels["plane"] | np.append(found.stuff, False)[label]  # the last entry serves -1
+    voxels |= dict(pointins=label, pointins_planes=label, pointins_apart=np.where(on_plane, -1, label))
+    voxels["pointins_score"] = np.append(found.score, 0)[label]  # of every voxel
 
 
 def pointins_score(voxels: dict, label) -> np.ndarray:
