@@ -8,12 +8,14 @@ from pointins_ext.branch.merge import Merged, MergeEvidence, merge_regions
 from pointins_ext.branch.odr import OffsetDistributionRegularization
 from pointins_ext.branch.pose import Affine, recover_affine, transform_vectors
 from pointins_ext.branch.prior import MagnitudePrior
+from pointins_ext.branch.rule import GraphRule
 from pointins_ext.branch.scr import PseudoInstances, SpatialClusteringRegularization
 from pointins_ext.branch.targets import OffsetField, Regularizer, match, offset_targets
 
 __all__ = [
     "Affine",
     "Contacts",
+    "GraphRule",
     "MagnitudePrior",
     "MergeEvidence",
     "Merged",

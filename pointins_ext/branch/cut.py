@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from pointins_ext.ops import connected_components, neighbours, segment_count, segment_sum
 
 FLAT = 0.97  # cosine of two normals that belong to one surface, whatever noise says of its curvature
-CONCAVE = -0.1  # of `concavity`, from which on an edge is cut
 UNANIMOUS = 0.8  # share of a surface's outward offsets that no inward ones cancel
 
 
@@ -80,14 +79,14 @@ def turn_by_offsets(graph: PairGraph, normal, offset, share: float, reach: float
     return torch.where(turned[:, None], -normal, normal)
 
 
-def regions(graph: PairGraph, num_voxels: int, share: float, uncut=None) -> torch.Tensor:
+def regions(graph: PairGraph, num_voxels: int, share: float, concave: float, uncut=None) -> torch.Tensor:
     """Regions (N,) 0..R-1 of voxels that surely belong together: components of the edges that are left.
 
     The `share` of the edges with the least affinity go, a quantile of the scan itself, because the features' cosines
-    drift with training; and those that are concave. Edges of voxels in `uncut` (N,) bool, planes, all stay.
+    drift with training; and those below the concavity `concave`. Edges of voxels in `uncut` (N,) bool, planes, stay.
     """
     fixed = _fixed(graph, uncut)
-    kept = fixed | (_like_features(graph, fixed, share) & (graph.concavity >= CONCAVE))
+    kept = fixed | (_like_features(graph, fixed, share) & (graph.concavity >= concave))
     return _components(graph, kept, num_voxels)
 
 

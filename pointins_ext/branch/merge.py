@@ -49,7 +49,7 @@ class Merged:
 
 
 @torch.no_grad()
-def merge_regions(region: torch.Tensor, contact: Contacts, coord, offset, evidence=None) -> Merged:
+def merge_regions(region: torch.Tensor, contact: Contacts, coord, offset, evidence) -> Merged:
     """Greedy merging of the regions (N,) 0..R-1: always the pair with the most evidence, until none has any.
 
     coord (N,3) and offset (N,3) in one unit. Sums of merged pairs are added up, so that every decision sees whole
@@ -60,7 +60,7 @@ def merge_regions(region: torch.Tensor, contact: Contacts, coord, offset, eviden
     size = segment_count(region, count).double()[:, None]
     nodes = torch.cat([size, segment_sum(position, region, count)], dim=1).tolist()
     sums = torch.stack([contact.edges.double(), contact.affinity.double(), contact.concavity.double()], dim=1)
-    merging = _Merging(nodes, evidence or MergeEvidence())
+    merging = _Merging(nodes, evidence)
     for source, target, values in zip(contact.source.tolist(), contact.target.tolist(), sums.tolist(), strict=True):
         merging.connect(source, target, values)
     merging.run()

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from pointins_ext.branch import GraphRule
 from pointins_ext.cli.labeled import check_flags, label_scan
 from pointins_ext.datasets.readers import READERS, read_scan, write_ply
 from pointins_ext.datasets.scans import prepare_scan
@@ -37,7 +38,7 @@ from pointins_ext.errors import UserError, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
 from pointins_ext.inference import FinetunedPredictor, at_all_points, fit, load_segmenter
-from pointins_ext.instances import MIN_VOXELS, RADIUS_VOXELS, instance_centers, oriented_boxes
+from pointins_ext.instances import MIN_VOXELS, instance_centers, oriented_boxes
 from pointins_ext.submission.boxes import write_boxes
 from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
 
@@ -56,7 +57,7 @@ def arguments(argv):
     parser.add_argument(
         "--radius",
         type=positive,
-        help=f"joins voxels up to so many meters apart (default: {RADIUS_VOXELS:g} voxels)",
+        help=f"joins voxels up to so many meters apart (default: {GraphRule.radius:g} voxels)",
     )
     size = "smallest instance, in voxels (default: %(default)s)"
     parser.add_argument("--min-points", type=at_least(0), default=MIN_VOXELS, help=size)

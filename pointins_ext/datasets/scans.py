@@ -166,7 +166,10 @@ def _disk_size(path):
 
 
 def prepare_scan(scene, scale=1.0):
-    """A scene from `read_scan` with scaled coordinates and every key that training reads: color, normal, labels."""
+    """A scene from `read_scan` with scaled coordinates and every key that training reads: color, normal, labels.
+
+    `normal_estimated` is there, and True, where the scan has not all normals itself.
+    """
     scene = dict(scene, coord=scene["coord"] * np.float32(scale))
     number = len(scene["coord"])
     if "color" not in scene:
@@ -175,6 +178,7 @@ def prepare_scan(scene, scale=1.0):
     if none.any():
         normal = scene.get("normal", np.zeros((number, 3), np.float32))
         scene["normal"] = np.where(none[:, None], scan_normals(scene["coord"]), normal)
+        scene["normal_estimated"] = True
     for key in ("segment", "instance"):
         scene.setdefault(key, np.full(number, -1, np.int32))
     return scene

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pointins_ext.instances import MIN_VOXELS, RADIUS_VOXELS, Instances, find_instances
+from pointins_ext.branch import GraphRule
+from pointins_ext.instances import MIN_VOXELS, Instances, find_instances
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Prediction:
         """Instances of the voxels; `radius`: of the edges between voxels, meters (default: 1.75 voxels); options of
         `find_instances`.
         """
-        options |= dict(min_points=min_points, radius=radius)
+        rule = GraphRule() if radius is None else GraphRule(radius=radius / self.voxel)
+        options = dict(rule=rule, min_points=min_points) | options
         return find_instances(self.coord, self.offset, self.feat, self.voxel, self.normal, **options)
 
     def instances(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> np.ndarray:
@@ -36,7 +38,7 @@ class Prediction:
 
     def why_nothing(self, radius: float | None = None, min_points: int = MIN_VOXELS) -> str:
         """A line for a scan without instances: what was asked for, and what to try."""
-        radius = radius or RADIUS_VOXELS * self.voxel
+        radius = radius or GraphRule.radius * self.voxel
         return (
             f"0 instances: of the {len(self.coord)} voxels of {self.voxel:.3g} m no {min_points} are joined within "
             f"{radius:.3g} m; try a smaller min_points, a larger radius, or the voxel that suits the scan (grid_size)"

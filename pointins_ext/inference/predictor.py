@@ -72,7 +72,7 @@ class Predictor:
             coord=raw[kept].numpy(),
             offset=offset / self.scale,
             feat=feat,
-            normal=None if scene.get("normal") is None else _rows(scene["normal"], kept).numpy(),
+            normal=_own_normals(scene, kept),
             nearest=_nearest(raw, raw[kept]).squeeze(1).numpy(),
             voxel=self.voxel,
         )
@@ -201,6 +201,14 @@ def _to_loss_level(point, levels: int):
     if inverse is None:
         inverse = torch.arange(len(views.coord), device=views.coord.device)
     return views, inverse
+
+
+def _own_normals(scene: dict, kept: torch.Tensor) -> np.ndarray | None:
+    """(V,3) normals of a scan that has them at all points, None where some were estimated, which side is out unknown."""
+    if scene.get("normal") is None or scene.get("normal_estimated"):
+        return None
+    normal = _rows(scene["normal"], kept)
+    return normal.numpy() if normal.any(dim=1).all() else None
 
 
 def _interpolate(value: torch.Tensor, coord: torch.Tensor, query: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,35 @@
+"""The graph rule: from the features and offsets of voxels to objects, for the instances of a scan and for targets."""
+
+from dataclasses import dataclass, field
+
+from pointins_ext.branch.cut import contacts, pair_graph, regions, turn_by_offsets
+from pointins_ext.branch.merge import Merged, MergeEvidence, merge_regions
+
+
+@dataclass(frozen=True)
+class GraphRule:
+    """Cut the graph of neighbors into regions that are surely one thing, then merge those that are one object.
+
+    Every length is in voxels and every threshold a share of the scan itself, so that one setting serves rooms, table
+    tops and sweeps. How it was chosen: see `MergeEvidence`; `turn` and the rest afterwards, on the same scans.
+    """
+
+    radius: float = 1.75  # of the edges: the 26 voxels around
+    share: float = 0.4  # of the edges, those with the least affinity, part the first regions
+    concave: float = -0.1  # concavity below which an edge parts them, too
+    turn: float = 2.0  # how far the offsets of a surface point out of it before they turn it round
+    evidence: MergeEvidence = field(default_factory=MergeEvidence)
+
+    def __call__(self, coord, feat, offset, normal, group, voxel: float, plane=None) -> Merged:
+        """Objects of the voxels coord (N,3), of edge `voxel` meters, as labels that no two groups share.
+
+        feat (N,C); offset (N,3) meters; normal (N,3) unit, those of neighbors turned alike; group (N,) long. What is in
+        `plane` (N,) bool is not cut: each of its connected parts is one object. Planes are groups of their own.
+        """
+        group = group if plane is None else 2 * group + plane.long()
+        graph = pair_graph(coord, feat, normal, group, self.radius * voxel)
+        normal = turn_by_offsets(graph, normal, offset, self.share, self.turn * voxel, plane)
+        graph = graph.with_normals(normal)
+        region = regions(graph, len(coord), self.share, self.concave, plane)
+        touching = contacts(graph, region, normal)
+        return merge_regions(region, touching, coord / voxel, offset / voxel, self.evidence)
