@@ -204,7 +204,7 @@ def _to_loss_level(point, levels: int):
 
 
 def _own_normals(scene: dict, kept: torch.Tensor) -> np.ndarray | None:
-    """(V,3) normals of a scan that has them at all points, None where some were estimated, which side is out unknown."""
+    """(V,3) normals of a scan that has them at all points; None where some were estimated, their sides unknown."""
     if scene.get("normal") is None or scene.get("normal_estimated"):
         return None
     normal = _rows(scene["normal"], kept)
