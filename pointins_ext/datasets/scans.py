@@ -178,7 +178,7 @@ def prepare_scan(scene, scale=1.0):
     if none.any():
         normal = scene.get("normal", np.zeros((number, 3), np.float32))
         scene["normal"] = np.where(none[:, None], scan_normals(scene["coord"]), normal)
-        scene["normal_estimated"] = True
+        scene["normal_estimated"] = np.True_
     for key in ("segment", "instance"):
         scene.setdefault(key, np.full(number, -1, np.int32))
     return scene
