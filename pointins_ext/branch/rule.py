@@ -14,7 +14,7 @@ class GraphRule:
     tops and sweeps. How it was chosen: see `MergeEvidence`; `turn` and the rest afterwards, on the same scans.
     """
 
-    radius: float = 1.75  # of the edges: the 26 voxels around
+    radius: float = 6.0  # of the edges, each voxel has 8: sweeps leave gaps between their rings
     share: float = 0.4  # of the edges, those with the least affinity, part the first regions
     concave: float = -0.1  # concavity below which an edge parts them, too
     turn: float = 2.0  # how far the offsets of a surface point out of it before they turn it round

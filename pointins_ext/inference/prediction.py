@@ -25,7 +25,7 @@ class Prediction:
         return torch.from_numpy(self.offset[self.nearest])
 
     def find(self, radius: float | None = None, min_points: int = MIN_VOXELS, **options) -> Instances:
-        """Instances of the voxels; `radius`: of the edges between voxels, meters (default: 1.75 voxels); options of
+        """Instances of the voxels; `radius`: of the edges between voxels, meters (default: 6 voxels); options of
         `find_instances`.
         """
         rule = GraphRule() if radius is None else GraphRule(radius=radius / self.voxel)
