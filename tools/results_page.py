@@ -14,14 +14,11 @@ from pathlib import Path
 
 from ablation.report import (
     COLUMNS,
-    GEOMETRIC,
     curve_table,
     markdown,
     of_steps,
     paired,
     paired_lines,
-    rivals_column,
-    scored_once,
     table,
     text,
 )
@@ -35,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", ROOT / "tools/README.md", ROOT / "tools/results/README.md")
 MARKED = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 STEPS = 4000  # of the ladder
+BOXES = ("box25", "box50")
 METHODS = dict(pointins="**PointINS**", kmeans="DOS + k-means", hdbscan="HDBSCAN", components="components")
 SCORES = dict(ap50="AP50", map="mAP", ap25="AP25", ari="ARI", recall50_touching="touching", recall50_free="free")
 ROOMS = ("map", "miou", "pq", "raw_pointins_map", "raw_pointins_recall50_touching")
@@ -43,7 +41,8 @@ PLUGIN = ("map", "ap50", "miou", "pq", "raw_pointins_map", PLANES_OFF[1])
 SCANS = ("map", "ap50", "probe_cosine", "raw_pointins_map", "raw_pointins_ap50", ROOMS[-1], PLANES_OFF[0])
 SWEEPS = ("miou", "pq", "raw_pointins_map", "raw_pointins_ap50", "off_pointins_map")
 # data -> its name in the overview, and the score of its linear probe
-OVERVIEW = dict(rooms=("synthetic rooms", "map"), mosd=("real table tops", "map"), drives=("simulated sweeps", "pq"))
+PROBES = dict(rooms=("synthetic rooms", "map"), mosd=("real table tops", "map"), drives=("simulated sweeps", "pq"))
+LABEL_FREE = dict(rooms="synthetic rooms", mosd="real table tops", pandaset="real sweeps")
 
 
 def stored(name: str):
@@ -52,15 +51,43 @@ def stored(name: str):
 
 
 def overview() -> str:
-    """Two lines a data set: the linear probe, and instances without labels beside the best geometric rival."""
+    """Instances without labels beside the best rival, then what the branch does for a linear probe."""
     lines = []
-    for data, (title, probe) in OVERVIEW.items():
+    for data, title in LABEL_FREE.items():
+        runs = label_free_runs(data, "val")
+        for score, name in dict(ap50="AP50", map="mAP").items():
+            lines.append([f"{title}: instances without labels, {name}", *best_rival(runs, score), *means(runs, score)])
+    for data, (title, probe) in PROBES.items():
         rows = of_steps(stored(data), STEPS)
         score = dict(map="mAP", pq="PQ")[probe]
-        lines.append([f"{title}: linear probe, {score}", *compared(rows, probe), "", values(rows, "oracle", probe)])
-        offsets = "raw_pointins_map"
-        lines.append([f"{title}: label-free instances, mAP", *compared(rows, offsets), geometry(rows, offsets), ""])
-    return markdown(["", "without", "with the branch", "difference", "best geometry", "true centers"], lines)
+        lines.append([f"{title}: linear probe, {score}", "without the branch", *compared(rows, probe)])
+    return markdown(["", "against", "its score", "with the branch", "difference"], lines)
+
+
+def label_free_runs(data: str, split: str) -> list[dict]:
+    return [run for run in stored("label_free") if (run["data"], run["split"]) == (data, split)]
+
+
+def best_rival(runs: list[dict], score: str) -> list[str]:
+    """Name and score of the rival with the best mean over the checkpoints' scenes, planes as instances or not."""
+    scores = {
+        METHODS[name] + planes: mean_score(runs, protocol, name, score)
+        for protocol, planes in (("unsupervised", ""), ("unsupervised_with_planes", " + planes"))
+        for name in runs[0]["unsupervised"]
+        if name != "pointins"
+    }
+    best = max(scores, key=lambda name: scores[name])
+    return [best, f"{scores[best]:.1f}"]
+
+
+def means(runs: list[dict], score: str) -> list[str]:
+    """Score of the branch, and by how much it beats the best rival."""
+    own, rival = mean_score(runs, "unsupervised", "pointins", score), float(best_rival(runs, score)[1])
+    return [f"{own:.1f}", f"{own - rival:+.1f}"]
+
+
+def mean_score(runs: list[dict], protocol: str, method: str, score: str) -> float:
+    return 100 * sum(run[protocol][method][score] for run in runs) / len(runs)
 
 
 def compared(rows, column: str) -> tuple[str, str, str]:
@@ -75,16 +102,9 @@ def values(rows, arm: str, column: str) -> str:
     return text([row[column] for row in rows if row["arm"] == arm and column in row], 1)
 
 
-def geometry(rows, column: str) -> str:
-    """Score and name of the best rival that needs no network."""
-    scores = {name: scored_once(rows, rivals_column(column, *rule)) for name, rule in GEOMETRIC.items()}
-    best = max(scores, key=lambda name: scores[name])
-    return f"{scores[best][0]:.1f} ({best.removeprefix('spatial ')})"
-
-
 def label_free(data: str, split: str) -> str:
     """A method and checkpoint a line: raw scenes, then with each plane an instance of its own."""
-    runs = [run for run in stored("label_free") if (run["data"], run["split"]) == (data, split)]
+    runs = label_free_runs(data, split)
     protocols = ("unsupervised", "unsupervised_with_planes")
     head = ["", "seed", *SCORES.values(), *(f"+ planes: {title}" for title in SCORES.values())]
     lines, gap = [], 0.1
@@ -102,6 +122,33 @@ def difference(run: dict, method: str) -> float:
     """Largest difference of a score on scenes without planes and with planes as instances, percent."""
     apart, off = (run[f"unsupervised_{name}"][method] for name in ("with_planes", "planes_off"))
     return 100 * max(abs(apart[score] - off[score]) for score in SCORES)
+
+
+def boxes() -> str:
+    """Box AP of each method and checkpoint, planes apart."""
+    lines = []
+    for run in stored("label_free"):
+        scores = [run["boxes"].get(name, {}).get(score) for name in METHODS for score in BOXES]
+        cells = ["" if value is None else f"{100 * value:.1f}" for value in scores]
+        lines.append([f"{run['data']}, {run['split']}", str(run["seed"]), *cells])
+    return markdown(["scenes", "seed", *(f"{name}: {score}" for name in METHODS.values() for score in BOXES)], lines)
+
+
+def rule_parts() -> str:
+    """The graph rule with each part switched off alone: change and its interval."""
+    parts = stored("rule")
+    head = ["", *(f"{data}: {score}" for data in parts for score in ("AP50", "mAP"))]
+    lines = []
+    for name in next(iter(parts.values()))["rows"]:
+        cells = [entry for data in parts.values() for entry in data["rows"][name].values()]
+        lines.append([name, *(rule_cell(entry) for entry in cells)])
+    return markdown(head, lines)
+
+
+def rule_cell(entry: dict) -> str:
+    if not entry["change"]:
+        return f"{entry['value']:.1f}"
+    return "{change:+.1f} ({low:+.1f} to {high:+.1f})".format(**entry)
 
 
 def ladder(data: str, columns: tuple[str, ...]) -> str:
@@ -139,6 +186,12 @@ TABLES = {
     "label-free, rooms": lambda: label_free("rooms", "val"),
     "label-free, rooms, split test": lambda: label_free("rooms", "test"),
     "label-free, table tops": lambda: label_free("mosd", "val"),
+    "label-free, simulated sweeps": lambda: label_free("drives", "val"),
+    "label-free, PandaSet": lambda: label_free("pandaset", "val"),
+    "label-free, SemanticKITTI": lambda: label_free("semantickitti", "sample"),
+    "label-free, Argoverse 2": lambda: label_free("av2", "sample"),
+    "boxes": boxes,
+    "rule": rule_parts,
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
     "ladder, table tops": lambda: ladder("mosd", SCANS),
     "ladder, sweeps": lambda: ladder("drives", SWEEPS),
