@@ -120,8 +120,8 @@ def test_a_box_or_dome_whose_underside_is_not_seen_faces_outwards(seed):
 def test_a_closed_surface_faces_one_side(seed):
     sphere = unit(1000, seed)
     coord, outward = box((0, 0, 0), (0.5, 0.4, 0.3), 0.05)
-    for coord, normal, outward in ((sphere, sphere, sphere), (coord, estimate_normals(coord), outward)):
-        side = (orient_normals(coord, random_signs(normal, seed)) * outward).sum(1)
+    for place, normal, out in ((sphere, sphere, sphere), (coord, estimate_normals(coord), outward)):
+        side = (orient_normals(place, random_signs(normal, seed)) * out).sum(1)
         assert (side > 0).all() or (side < 0).all()
 
 
