@@ -74,8 +74,8 @@ def test_order_place_and_pose_do_not_matter(seed):
     mixed = pair_graph(coord[order], feat[order], normal[order], group[order], 0.3)
     assert_same_edges(as_dict(mixed, order), plain)
     turn = random_rotation(seed)
-    moved = coord.double() @ turn.double().T + torch.tensor([30.0, -7, 2])
-    assert_same_edges(as_dict(pair_graph(moved, feat, normal @ turn.T, group, 0.3)), plain)
+    moved = coord.double() @ turn.T + torch.tensor([30.0, -7, 2])
+    assert_same_edges(as_dict(pair_graph(moved, feat, normal @ turn.float().T, group, 0.3)), plain)
     assert_same_edges(as_dict(pair_graph(3 * coord, 5 * feat, normal, group, 0.9)), plain)
 
 
