@@ -20,6 +20,7 @@ def two_boxes(seed=0, noise=0.3):
     coord, normal, part = scene(ground, *[box(*place, STEP, OPEN_BELOW) for place in PLACES])
     generator = torch.Generator().manual_seed(seed)
     coord = coord + 0.1 * STEP * torch.rand(coord.shape, generator=generator)
+    normal = torch.nn.functional.normalize(normal + 0.02 * torch.randn(coord.shape, generator=generator), dim=1)
     feat = torch.eye(8)[part] + noise * torch.randn(len(coord), 8, generator=generator)
     center = torch.stack([coord[part == number].mean(0) for number in range(3)])
     offset = center[part] - coord + noise * 0.1 * torch.randn(coord.shape, generator=generator)
@@ -99,6 +100,8 @@ def test_offsets_that_point_out_make_one_object_of_two_surfaces():
     group = torch.zeros_like(part)
     chair = GraphRule()(coord, feat, center - coord, normal, group, STEP)
     assert chair.label.unique().tolist() == [0]
+    alone = GraphRule(evidence=MergeEvidence(bias=-100.0))(coord, feat, center - coord, normal, group, STEP)
+    assert torch.equal(alone.label, chair.label)  # the first regions know it already
     unsure = GraphRule()(coord, feat, 0 * coord, normal, group, STEP)
     assert same_partition(unsure.label, part)
     assert chair.rest.tolist() == [-np.inf] and (unsure.rest < 0).all() and unsure.rest.isfinite().all()

@@ -83,9 +83,10 @@ def test_small_instances_are_none_or_go_to_the_nearest():
 
 
 def test_scores_stay_with_their_instances_when_others_are_dropped():
-    scan, part, _ = room(((0.3, 0.3, 0), (0.15, 0.15, 0.1)), SMALL, LARGE)
-    every = find_instances(*scan, plane=part == 0, min_points=1)
-    some = find_instances(*scan, plane=part == 0, min_points=100)
+    scan, part, _ = room(((0.3, 1.9, 0), (0.15, 0.15, 0.1)), SMALL, BESIDE)
+    options = dict(plane=part == 0, rule=UNLIKE_APART)
+    every = find_instances(*scan, min_points=1, **options)
+    some = find_instances(*scan, min_points=100, **options)
     assert len(every.score) == 4 and len(some.score) == 3
     for number in (2, 3):
         member = np.flatnonzero(part == number)[0]
@@ -107,6 +108,9 @@ def test_an_object_is_stuff_where_most_of_it_lies_on_planes():
     assert not nothing.stuff.any()
     everything = find_instances(*scan, plane=np.ones(len(part), bool))
     assert everything.stuff.tolist() == [True]  # floor and box touch: one connected part
+    lid = (part == 1) & (scan[0][:, 2].numpy() > 0.49) & (np.arange(len(part)) % 4 == 0)  # too small, joins its box
+    some = find_instances(*scan, plane=(part == 0) | lid)
+    assert same_partition(some.label, part) and (some.stuff[some.label] == (part == 0)).all()
 
 
 def test_normals_are_those_given_else_estimated_outwards_and_smoothed():
