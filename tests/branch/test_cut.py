@@ -191,7 +191,7 @@ def patch(num_outward, length, size=10):
 
 
 @settings(deadline=None, max_examples=40)
-@given(num_outward=st.integers(0, 100) | st.integers(85, 100), length=st.floats(0.01, 0.3))
+@given(num_outward=st.sampled_from([0, 50, *range(85, 101)]), length=st.floats(0.01, 0.3))
 @example(num_outward=100, length=0.05)
 def test_a_surface_turns_where_its_offsets_agree_on_pointing_out(num_outward, length):
     coord, normal, offset = patch(num_outward, length)
