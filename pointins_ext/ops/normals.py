@@ -33,7 +33,8 @@ def orient_normals(coord, normal, k=8):
     """Normals turned so that those of neighbors agree, and what is level faces up: floors, table tops, lids.
 
     coord (N, 3), normal (N, 3) unit -> (N, 3): the signs spread along the minimum spanning tree of the k nearest, the
-    most parallel normals first (Hoppe et al. 1992). Each connected part is turned so that its level normals face +z.
+    most parallel normals first (Hoppe et al. 1992). Each connected part is turned so that its level normals face +z on
+    the whole; where as many face down (a ball, a room with its ceiling), all of it may face either side.
     """
     one_cloud = torch.zeros(len(coord), dtype=torch.long, device=coord.device)
     index = neighbours(coord, coord, one_cloud, one_cloud, k + 1)
