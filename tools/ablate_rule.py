@@ -11,7 +11,6 @@ covers the choice of scenes, not the training of the checkpoint.
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +36,7 @@ PARTS = {
         plane=plane, rule=GraphRule(concave=-np.inf, evidence=MergeEvidence(concavity=0))
     ),
     "no features": lambda p, plane: p.find(plane=plane, rule=GraphRule(share=0, evidence=MergeEvidence(affinity=0))),
-    "no offsets": lambda p, plane: replace(p, offset=np.zeros_like(p.offset)).find(plane=plane),
-    "offsets turn no surface": lambda p, plane: p.find(plane=plane, rule=GraphRule(turn=np.inf)),
-    "offsets merge nothing": lambda p, plane: p.find(plane=plane, rule=GraphRule(evidence=MergeEvidence(agreement=0))),
+    "no offsets": lambda p, plane: p.find(plane=plane, rule=GraphRule(turn=np.inf)),
     "no merging of regions": lambda p, plane: p.find(plane=plane, rule=GraphRule(evidence=MergeEvidence(bias=-np.inf))),
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from pointins_ext.branch.cut import Contacts
-from pointins_ext.ops import segment_count, segment_sum
+from pointins_ext.ops import segment_count
 
 
 @dataclass(frozen=True)
@@ -15,29 +15,23 @@ class MergeEvidence:
     """What speaks for one object behind two regions that touch, above 0: merge.
 
         bias + contact * log(edges / sqrt(smaller size)) + concavity * mean concavity
-             + affinity * (mean affinity - 1) + agreement * (1 - |c_s - c_t| / |g_s - g_t|)
+             + affinity * (mean affinity - 1)
 
-    A long border, not concave, alike in its features, between regions whose offsets point at one center: c are the
-    mean predicted centers of the regions, g their centroids, so the ratio is 0 where both point at the same place and
-    1 where the offsets say nothing. Sizes in voxels. The weights were chosen together, among some 200 random ones, by
-    mAP + AP50 on 16 procedural rooms of split "train" and 15 training scans of table tops, both with the 600-step
-    checkpoint of the quickstart.
+    A long border, not concave, alike in its features. Sizes in voxels. The weights were chosen together, among some
+    200 random ones, by mAP + AP50 on 16 procedural rooms of split "train" and 15 training scans of table tops, both
+    with the 600-step checkpoint of the quickstart. Whether the offsets of both point at one center was a fifth term
+    and made no difference: they decide before, by turning surfaces (`branch.cut`).
     """
 
     bias: float = 1.3
     contact: float = 1.0
     concavity: float = 6.0
     affinity: float = 1.0
-    agreement: float = 0.4
 
-    def __call__(self, edges, affinity, concavity, first, second) -> float:
-        """Of sums over the contact's edges and the sums (size, coord (3), center (3)) of both regions."""
-        value = self.bias + self.contact * math.log(edges / math.sqrt(min(first[0], second[0])))
-        value += (self.concavity * concavity + self.affinity * (affinity - edges)) / edges
-        if self.agreement:
-            apart = _distance(first, second, 1)
-            value += self.agreement * (1 - _distance(first, second, 4) / apart) if apart > 0 else 0
-        return value
+    def __call__(self, edges, affinity, concavity, first: int, second: int) -> float:
+        """Of sums over the contact's edges and the sizes of both regions."""
+        value = self.bias + self.contact * math.log(edges / math.sqrt(min(first, second)))
+        return value + (self.concavity * concavity + self.affinity * (affinity - edges)) / edges
 
 
 @dataclass(frozen=True)
@@ -49,18 +43,16 @@ class Merged:
 
 
 @torch.no_grad()
-def merge_regions(region: torch.Tensor, contact: Contacts, coord, offset, evidence) -> Merged:
+def merge_regions(region: torch.Tensor, contact: Contacts, evidence: MergeEvidence) -> Merged:
     """Greedy merging of the regions (N,) 0..R-1: always the pair with the most evidence, until none has any.
 
-    coord (N,3) and offset (N,3) in one unit. Sums of merged pairs are added up, so that every decision sees whole
-    regions (average linkage): one leaking edge joins nothing.
+    Sums of merged pairs are added up, so that every decision sees whole regions (average linkage): one leaking edge
+    joins nothing.
     """
     count = int(region.max()) + 1 if len(region) else 0
-    position = torch.cat([coord, coord + offset], dim=1).double()
-    size = segment_count(region, count).double()[:, None]
-    nodes = torch.cat([size, segment_sum(position, region, count)], dim=1).tolist()
+    sizes = segment_count(region, count).tolist()
     sums = torch.stack([contact.edges.double(), contact.affinity.double(), contact.concavity.double()], dim=1)
-    merging = _Merging(nodes, evidence)
+    merging = _Merging(sizes, evidence)
     for source, target, values in zip(contact.source.tolist(), contact.target.tolist(), sums.tolist(), strict=True):
         merging.connect(source, target, values)
     merging.run()
@@ -73,17 +65,17 @@ def merge_regions(region: torch.Tensor, contact: Contacts, coord, offset, eviden
 class _Merging:
     """A queue of pairs; a pair that has changed since it was queued is outdated, which its ends' versions tell."""
 
-    def __init__(self, nodes, evidence):
-        self.nodes, self.evidence = nodes, evidence
-        self.beside: list[dict] = [{} for _ in nodes]  # neighbor -> sums of the contact
-        self.parent, self.version = list(range(len(nodes))), [0] * len(nodes)
+    def __init__(self, sizes, evidence):
+        self.sizes, self.evidence = sizes, evidence
+        self.beside: list[dict] = [{} for _ in sizes]  # neighbor -> sums of the contact
+        self.parent, self.version = list(range(len(sizes))), [0] * len(sizes)
         self.queue = []
 
     def connect(self, a, b, sums):
         self.beside[a][b] = self.beside[b][a] = sums
 
     def value(self, a, b):
-        return self.evidence(*self.beside[a][b], self.nodes[a], self.nodes[b])
+        return self.evidence(*self.beside[a][b], self.sizes[a], self.sizes[b])
 
     def run(self):
         for a, others in enumerate(self.beside):
@@ -105,7 +97,7 @@ class _Merging:
         """`b` becomes part of `a`."""
         self.parent[b], self.version[b] = a, -1
         self.version[a] += 1
-        self.nodes[a] = _add(self.nodes[a], self.nodes[b])
+        self.sizes[a] += self.sizes[b]
         for other, sums in self.beside[b].items():
             del self.beside[other][b]
             if other != a:
@@ -115,7 +107,7 @@ class _Merging:
 
     def result(self):
         """Root of every region, and the strongest evidence that a root has left."""
-        root = list(range(len(self.nodes)))
+        root = list(range(len(self.sizes)))
         for node in root:
             top = node
             while self.parent[top] != top:
@@ -128,8 +120,3 @@ class _Merging:
 
 def _add(first, second):
     return [a + b for a, b in zip(first, second, strict=True)]
-
-
-def _distance(first, second, column):
-    """Between the means of two regions, of the vector whose sums begin at `column`."""
-    return math.sqrt(sum((first[i] / first[0] - second[i] / second[0]) ** 2 for i in range(column, column + 3)))

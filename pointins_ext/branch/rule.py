@@ -31,5 +31,4 @@ class GraphRule:
         normal = turn_by_offsets(graph, normal, offset, self.share, self.turn * voxel, plane)
         graph = graph.with_normals(normal)
         region = regions(graph, len(coord), self.share, self.concave, plane)
-        touching = contacts(graph, region, normal)
-        return merge_regions(region, touching, coord / voxel, offset / voxel, self.evidence)
+        return merge_regions(region, contacts(graph, region, normal), self.evidence)

@@ -6,20 +6,17 @@ from itertools import combinations
 import numpy as np
 
 
-def evidence(weights, edges, affinity, concavity, size, center, centroid):
-    """What speaks for joining two regions; the last three are pairs."""
-    apart = np.linalg.norm(np.subtract(*centroid))
-    agreement = 1 - np.linalg.norm(np.subtract(*center)) / apart if apart > 0 else 0
+def evidence(weights, edges, affinity, concavity, size):
+    """What speaks for joining two regions; `size` is a pair."""
     return (
         weights["bias"]
         + weights["contact"] * math.log(edges / math.sqrt(min(size)))
         + weights["concavity"] * concavity / edges
         + weights["affinity"] * (affinity / edges - 1)
-        + weights["agreement"] * agreement
     )
 
 
-def all_evidence(weights, label, region, contacts, coord, offset):
+def all_evidence(weights, label, region, contacts):
     """{(a, b): evidence} of all pairs of labels that touch; contacts are (source, target, edges, affinity, concavity).
 
     label (R,) of every region, region (N,) of every point.
@@ -28,19 +25,16 @@ def all_evidence(weights, label, region, contacts, coord, offset):
     for a, b in combinations(sorted(set(label)), 2):
         between = [row[2:] for row in contacts if {label[row[0]], label[row[1]]} == {a, b}]
         if between:
-            members = [np.array(label)[region] == number for number in (a, b)]
-            centroid = [coord[member].mean(0) for member in members]
-            center = [(coord + offset)[member].mean(0) for member in members]
-            size = [member.sum() for member in members]
-            found[a, b] = evidence(weights, *np.sum(between, axis=0), size, center, centroid)
+            size = [np.count_nonzero(np.array(label)[region] == number) for number in (a, b)]
+            found[a, b] = evidence(weights, *np.sum(between, axis=0), size)
     return found
 
 
-def merge_regions(weights, region, contacts, coord, offset):
+def merge_regions(weights, region, contacts):
     """Label (R,) of every region, and {label: strongest evidence that is left}, -inf where a label touches nothing."""
     label = list(range(region.max() + 1))
     while True:
-        found = all_evidence(weights, label, region, contacts, coord, offset)
+        found = all_evidence(weights, label, region, contacts)
         best = max(found, key=found.get, default=None)
         if best is None or found[best] <= 0:
             break
