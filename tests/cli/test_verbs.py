@@ -20,12 +20,12 @@ pytest.importorskip("sklearn")
 plyfile = pytest.importorskip("plyfile")
 
 from pointins_ext import segment  # noqa: E402
+from pointins_ext.branch import GraphRule  # noqa: E402
 from pointins_ext.cli.scenes import load_scenes  # noqa: E402
 from pointins_ext.datasets.readers import write_ply  # noqa: E402
 from pointins_ext.datasets.rooms import generate_room  # noqa: E402
 from pointins_ext.datasets.scans import ScanDataset  # noqa: E402
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS  # noqa: E402
-from pointins_ext.instances import oriented_boxes  # noqa: E402
+from pointins_ext.instances import MIN_VOXELS, oriented_boxes  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
@@ -107,7 +107,9 @@ def test_segment_writes_ply_npz_and_picture(weight, scan, tmp_path):
     written = json.loads((tmp_path / "out.boxes.json").read_text())["boxes"]
     np.testing.assert_array_equal([box["translation"] for box in written], arrays["box_center"])
     assert [box["num_points"] for box in written] == np.bincount(arrays["instance"] + 1)[1:].tolist()
-    assert all(MIN_VOXELS <= box["score"] <= box["num_points"] for box in written) and len(written) > 0
+    assert [box["score"] for box in written] == pytest.approx(arrays["score"].tolist()) and len(written) > 0
+    assert all(0 < box["score"] < 1 and box["num_points"] >= MIN_VOXELS for box in written)
+    assert [box["stuff"] for box in written] == arrays["stuff"].tolist() and 0 < arrays["stuff"].sum() < len(written)
     instance, center = segment(np.stack([vertex[a] for a in "xyz"], 1), weight=weight)
     assert instance.shape == (len(vertex),) and center.shape == (instance.max() + 1, 3)
 
@@ -186,7 +188,7 @@ def test_segment_says_why_it_finds_nothing(weight, scan, tmp_path):
 
 def test_segment_help_states_its_defaults():
     text = " ".join(tool("segment", "--help").stdout.split())
-    assert f"(default: {RADIUS_VOXELS:g} voxels)" in text and f"in voxels (default: {MIN_VOXELS})" in text
+    assert f"(default: {GraphRule.radius:g} voxels)" in text and f"in voxels (default: {MIN_VOXELS})" in text
     assert "z must point up" in text
 
 
