@@ -75,7 +75,7 @@ class _Merging:
 
     def __init__(self, nodes, evidence):
         self.nodes, self.evidence = nodes, evidence
-        self.beside = [{} for _ in nodes]  # neighbor -> sums of the contact
+        self.beside: list[dict[int, list[float]]] = [{} for _ in nodes]  # neighbor -> sums of the contact
         self.parent, self.version = list(range(len(nodes))), [0] * len(nodes)
         self.queue = []
 

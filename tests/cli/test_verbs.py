@@ -219,6 +219,8 @@ def test_evaluate_writes_both_protocols(weight, tmp_path):
             assert all(0 <= scores[key] <= 1 for key in ("map", "ap50", "ap25"))
     printed = {line[:21].strip(): line[21:].split() for line in done.stdout.splitlines()}
     assert len(printed["components"]) == 12 and len(printed["components + planes"]) == 6
+    assert table["unsupervised"]["pointins"] == table["unsupervised_with_planes"]["pointins"]
+    assert len(printed["pointins"]) == 12 and "pointins + planes" not in printed  # it would be the same
     assert printed["components + planes"][0] == f"{100 * table['unsupervised_with_planes']['components']['ap50']:.1f}"
     assert set(table["boxes"]) == set(table["unsupervised"])
     boxes = table["boxes"]["components"]

@@ -27,7 +27,7 @@ EDGES = 20  # points of the line along the edges of a box, gaps included
 
 
 def scene(name="box", sizes=(1500, 600, 20), none=100, truth=True, seed=0):
-    """Boxes in a row; the smallest id is not the largest box. With `truth`, scores, a tenth of the id, and a plane, 5."""
+    """Boxes in a row, the smallest id is not the largest; with `truth` scores, a tenth of the ids, and a plane, 5."""
     rng = np.random.default_rng(seed)
     ids = np.repeat([*(3 + 2 * np.arange(len(sizes)))[::-1], -1], [*sizes, none])
     place = np.stack([np.maximum(ids, 0), 0 * ids, 0 * ids], axis=1) / 2
