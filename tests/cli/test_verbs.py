@@ -157,7 +157,7 @@ def test_segment_takes_a_folder(weight, scan, tmp_path):
     done = tool("segment", "--weight", weight, "--input", scan.parent, "--output", tmp_path, "--no-picture")
     assert done.returncode == 0, done.stderr
     # room.ply and room.npz side by side: neither result is written over the other
-    names = {f"{scan}.{kind}" for scan in ("room.ply", "room.npz") for kind in ("ply", "npz")}
+    names = {f"{scan}.{kind}" for scan in ("room.ply", "room.npz") for kind in ("ply", "npz", "boxes.json")}
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
@@ -167,7 +167,7 @@ def test_segment_leaves_its_results_out(weight, scan, tmp_path):
     for _ in range(2):
         done = tool("segment", "--weight", weight, "--input", ".", "--output", "out", "--no-picture", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["room.npz", "room.ply"]
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["room.boxes.json", "room.npz", "room.ply"]
     assert "warning: .: 2 left out (results of pointins_ext): ./out/room.npz ..." in done.stderr
     assert ScanDataset(tmp_path).names == ["room"]
     shutil.copy(scan, tmp_path / "out" / "mine.ply")
