@@ -67,7 +67,7 @@ class _Merging:
 
     def __init__(self, sizes, evidence):
         self.sizes, self.evidence = sizes, evidence
-        self.beside: list[dict] = [{} for _ in sizes]  # neighbor -> sums of the contact
+        self.beside: list[dict[int, list[float]]] = [{} for _ in sizes]  # neighbor -> sums of the contact
         self.parent, self.version = list(range(len(sizes))), [0] * len(sizes)
         self.queue = []
 

@@ -57,8 +57,7 @@ def label_scan(predictor, scan: str, target: Path, args, say=print) -> str:
         images = [render_points(upright["coord"], color) for color in (upright["color"], *colors)]
         panel(images, titles, len(images), target.with_suffix(".png"))
     if args.view:
-        page = dict(coord=upright["coord"], color=upright["color"], predicted=found.instance, offset=found.offset)
-        write_viewer(
-            target.with_suffix(".html"), [dict(page, name=target.stem)], title=f"Instances of {Path(scan).name}"
-        )
+        page = dict(coord=upright["coord"], color=upright["color"], predicted=found.instance, name=target.stem)
+        page |= dict(offset=found.offset, score=found.score)
+        write_viewer(target.with_suffix(".html"), [page], title=f"Instances of {Path(scan).name}")
     return found.summary()

@@ -63,17 +63,14 @@ def pretrain(args) -> dict:
 
 def results(scenes: list[dict]) -> list[dict]:
     """What the figure and the viewer show of evaluated scenes: input, predicted instances, truth, offsets."""
-    return [
-        dict(
-            coord=scene["coord"],
-            color=scene["color"],
-            instance=scene["instance"],
-            predicted=scene["prediction"].instances(),
-            offset=scene["prediction"].raw_offset().numpy(),
-            name=scene["name"],
-        )
-        for scene in scenes
-    ]
+    shown = []
+    for scene in scenes:
+        prediction = scene["prediction"]
+        found = prediction.find()
+        entries = {key: scene[key] for key in ("coord", "color", "instance", "name")}
+        entries |= dict(predicted=found.label[prediction.nearest], offset=prediction.raw_offset().numpy())
+        shown.append(entries | dict(score=found.score, stuff=found.stuff))
+    return shown
 
 
 def scores(table: dict) -> dict:

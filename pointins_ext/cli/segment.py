@@ -148,7 +148,7 @@ def segment_scan(predictor, scan: str, target: Path, args, say=print) -> str:
         panel(images, ["Scan", f"{len(found.score)} instances"], 2, target.with_suffix(".png"))
     if args.view:
         page = dict(coord=upright["coord"], color=upright["color"], predicted=instance, name=target.stem)
-        page |= dict(offset=prediction.raw_offset().numpy(), score=found.score)
+        page |= dict(offset=prediction.raw_offset().numpy(), score=found.score, stuff=found.stuff)
         write_viewer(target.with_suffix(".html"), [page], title=f"Instances of {Path(scan).name}")
     planes = np.count_nonzero(found.stuff)
     return f"{len(found.score)} instances, {planes} of them planes" if planes else f"{len(found.score)} instances"

@@ -1,5 +1,6 @@
 """Any folder of real scans as a dataset: point-cloud files or scene folders, with or without colors and normals."""
 
+import copy
 import itertools
 import os
 from collections import Counter
@@ -106,7 +107,7 @@ class ScanDataset(DefaultDataset):
         path = self.data_list[idx % len(self.data_list)]
         scene = self.scenes[path] if path in self.scenes else prepare_scan(read_scan(path), self.scale)
         # Pointcept's transforms write into the arrays that they are given
-        scene = {key: value.copy() for key, value in scene.items()}
+        scene = {key: copy.copy(value) for key, value in scene.items()}
         return dict(scene, name=self.get_data_name(idx), split=self.get_split_name(idx))
 
     def get_data_name(self, idx):

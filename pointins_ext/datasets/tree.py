@@ -14,7 +14,8 @@ RESULT = "pointins_ext result"  # comment in the header of a .ply that `pointins
 HEADER = 4096  # bytes of a .ply in which its header is looked for
 # names in the .npz of `pointins segment`, of testers and of the cache of ClusterBoxes: results have no coordinates
 RESULT_KEYS = set(
-    "instance center offset segment class_names score category objects masks source cluster boxes".split()
+    "instance center offset segment class_names score category stuff box_center box_size box_yaw objects masks "
+    "source cluster boxes".split()
 )
 LABEL_FILES = ("_lidarseg.bin", "_panoptic.npz")  # nuScenes: labels of sweeps, and submissions
 ASSETS = {f"{key}.npy" for key in KEYS if key != "coord"}  # parts of a scene folder

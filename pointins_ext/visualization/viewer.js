@@ -47,7 +47,15 @@ function unpack(scan) {
 function describe(instance) {
   const about = `${instance.size === 1 ? "1 point" : count(instance.size) + " points"}<br>${instance.extent}`;
   if (instance.id < 0) return `<b>no instance</b><br>${about}`;
-  return `<b>instance ${instance.id}</b><br>${about}<br>score ${instance.score.toFixed(2)}`;
+  return `<b>instance ${title(instance)}</b><br>${about}<br>score ${score(instance)}`;
+}
+
+function title(instance) {
+  return `${instance.id < 0 ? "none" : instance.id}${instance.plane ? " · plane" : ""}`;
+}
+
+function score(instance) {
+  return typeof instance.score === "number" ? instance.score.toFixed(2) : "–";
 }
 
 function describeTruth(object) {
@@ -70,7 +78,7 @@ function traces() {
     cloud("predicted centers", state.centers, assigned, shifted, color, text, { size: 1.5, opacity: 0.6 }),
     centerMarkers(shownCenters()),
     offsetLines(assigned.filter((i) => i % step === 0)),
-    boxLines(shownCenters()),
+    boxLines(shownCenters().filter((instance) => instance.box)),
   ];
 }
 
@@ -160,12 +168,12 @@ function fillTable(instances) {
   const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
   const rows = instances.map((instance, row) => {
     const tr = document.createElement("tr");
-    const name = instance.id < 0 ? "none" : instance.id;
+    const name = title(instance);
     const box = Object.assign(document.createElement("input"), { type: "checkbox", ariaLabel: `instance ${name}` });
     box.style.accentColor = instance.color;
     const first = document.createElement("td");
     first.append(box, Object.assign(cell("i", ""), { style: `background: ${instance.color}` }), name);
-    tr.append(first, cell("td", count(instance.size)), cell("td", instance.id < 0 ? "–" : instance.score.toFixed(2)));
+    tr.append(first, cell("td", count(instance.size)), cell("td", score(instance)));
     tr.title = instance.extent;
     tr.onclick = () => toggle(row);
     return tr;

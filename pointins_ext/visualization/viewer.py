@@ -53,9 +53,9 @@ BODY = """<header><h1>{title}</h1><select id="scan" aria-label="scan"></select>
 <div id="plot"></div>
 <aside><p id="about"></p>
 <p>Click a row to hide or show its points.</p>
-<details><summary>What the score says</summary><p>By which share the offsets shrink the instance: from 0, its points
-stay as far apart as they are, to 1, all predict the same center. It is taken from the prediction alone and tells how
-well the points agree, not whether the instance is right.</p></details>
+<details><summary>What the score says</summary><p>How sure the prediction is of the instance, from 0 to 1. Found
+without labels, the score grows with the instance's voxels, less the more speaks for joining it to a neighbor; from a
+model trained on labels it is the probability of its class.</p></details>
 <table><thead><tr><th><input type="checkbox" id="all" aria-label="all">instance</th><th>points</th><th>score</th></tr>
 </thead><tbody></tbody></table>
 </aside>
@@ -68,11 +68,11 @@ def write_viewer(path, scenes, title="PointINS viewer", max_points=60_000):
     """Writes one HTML file that shows scenes in 3D, without any external resource, and returns its path.
 
     A scene is that of `instances_figure`: coord (N, 3) meters, color (N, 3) 0..255, predicted (N,) ids, -1 = none, and
-    offset (N, 3) meters to the predicted center; instance (N,), the true ids, and name are optional. At most
-    `max_points` of a scene are drawn, always the same, some of every instance; the numbers of the table and the boxes,
-    those of `oriented_boxes`, are those of all points. For the score of an instance see `gathering`. Raises ValueError
-    for no scene, shapes that do not fit or values that are not finite, KeyError for a missing entry, ImportError
-    without plotly.
+    offset (N, 3) meters to the predicted center; instance (N,), the true ids, and name are optional, and so are, for
+    predicted ids 0..I-1, score (I,) and stuff (I,) bool: planes, which get no box. At most `max_points` of a scene are
+    drawn, always the same, some of every instance; the numbers of the table and the boxes, those of `oriented_boxes`,
+    are those of all points. Raises ValueError for no scene, shapes that do not fit or values that are not finite,
+    KeyError for a missing entry, ImportError without plotly.
     """
     try:
         from plotly.offline import get_plotlyjs
@@ -88,17 +88,6 @@ def write_viewer(path, scenes, title="PointINS viewer", max_points=60_000):
         code=Path(__file__).with_name("viewer.js").read_text(encoding="utf-8"),
     )
     return write_page(path, title, body, STYLE)
-
-
-def gathering(coord, offset, group, num_groups):
-    """Score (G,) in 0..1 of instances without labels: 1 - RMS spread of the predicted centers / that of the points.
-
-    1 where all points, coord (N, 3), of a group (N,) agree on one center, 0 where their offsets (N, 3) bring them no
-    closer. No radius is needed, so it means the same for cups and cupboards. It is no probability: a wrong instance
-    whose points agree scores high.
-    """
-    before, after = (_spread(points, group, num_groups) for points in (coord, coord + offset))
-    return np.clip(1 - after / np.maximum(before, 1e-9), 0, 1)
 
 
 def subsample(group, max_points):
@@ -125,14 +114,18 @@ def _scan(scene, name, max_points):
     painted = predicted if truth is None else match_colors(predicted, truth)
     corners = oriented_boxes(coord, np.where(ids[group] < 0, -1, group)).corners()  # -1 is the last group
     rows = _instances(coord, offset, group, ids, painted)
-    for row, box in zip(rows, corners, strict=False):
-        row["box"] = _millimeters(box)
+    found = ids[ids >= 0]
+    about = (_of_ids(scene, key, name, found) for key in ("score", "stuff"))
+    for row, box, score, stuff in zip(rows, corners, *about, strict=False):
+        row["score"] = score if score is None else round(score, 3)
+        row |= dict(plane=True) if stuff else dict(box=_millimeters(box))
+    boxes = np.array([row["box"] for row in rows if "box" in row]).reshape(-1, 3) / 1000
     for row, number in zip(rows, np.bincount(group[drawn], minlength=len(ids)).tolist(), strict=True):
         row["drawn"] = number
     scan = dict(
         name=name,
         total=len(coord),
-        range=_millimeters(_box(np.concatenate([coord, coord + offset, corners.reshape(-1, 3)]))),
+        range=_millimeters(_box(np.concatenate([coord, coord + offset, boxes]))),
         instances=rows,
         coord=_millimeters(coord[drawn].T),
         offset=_millimeters(offset[drawn].T),
@@ -155,6 +148,16 @@ def _checked(scene, name):
     return coord, offset, color, predicted, truth if truth is None else np.asarray(truth, np.int64)
 
 
+def _of_ids(scene, key, name, ids):
+    """scene[key] of each predicted id, None where the scene does not have it."""
+    if key not in scene:
+        return [None] * len(ids)
+    value, number = np.asarray(scene[key]), max(ids, default=-1) + 1
+    if value.ndim != 1 or len(value) < number or not np.isfinite(value).all():
+        raise UserError(f"{name}: {key} of shape {value.shape}, expected a finite value for each id 0..{number - 1}")
+    return value[ids].tolist()
+
+
 def _by_size(label):
     """Distinct ids (G,), the largest first and -1 last, and for every point its place in them (N,)."""
     ids, group, size = np.unique(np.maximum(label, -1), return_inverse=True, return_counts=True)
@@ -165,12 +168,11 @@ def _by_size(label):
 def _instances(coord, offset, group, ids, painted):
     extent = _highest(coord, group, len(ids)) + _highest(-coord, group, len(ids))
     center = segment_mean(torch.from_numpy(coord + offset), torch.from_numpy(group), len(ids)).numpy()
-    score = gathering(coord, offset, group, len(ids))
     rows = _rows(ids, group, painted)
     for i, row in enumerate(rows):
         row["extent"] = " × ".join(f"{length:.2f}" for length in extent[i]) + " m"
         if row["id"] >= 0:
-            row |= dict(score=round(float(score[i]), 3), center=_millimeters(center[i]))
+            row["center"] = _millimeters(center[i])
     return rows
 
 
@@ -187,13 +189,6 @@ def _rows(ids, group, painted):
         dict(id=i, size=size, color=f"rgb({r},{g},{b})")
         for i, size, (r, g, b) in zip(ids.tolist(), sizes, color.tolist(), strict=True)
     ]
-
-
-def _spread(points, group, num_groups):
-    """RMS distance (G,) of the points of a group from their mean."""
-    points, group = torch.from_numpy(points), torch.from_numpy(group)
-    apart = points - segment_mean(points, group, num_groups)[group]
-    return segment_mean(apart.square().sum(dim=1), group, num_groups).sqrt().numpy()
 
 
 def _highest(points, group, num_groups):

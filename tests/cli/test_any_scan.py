@@ -81,12 +81,19 @@ def test_the_voxel_is_said_in_one_line(weight, room, tmp_path, capsys):
 
 
 def test_a_smaller_copy_of_a_scan_has_the_same_instances_at_its_voxel(weight, room, tmp_path):
-    write_ply(tmp_path / "a.ply", room["coord"], room["color"])
-    write_ply(tmp_path / "b.ply", room["coord"] * np.float32(0.125), room["color"])
-    large, _ = segmented(weight, tmp_path / "a.ply", "--grid-size", "0.08")
-    small, _ = segmented(weight, tmp_path / "b.ply", "--grid-size", "0.01")
-    np.testing.assert_array_equal(large["instance"], small["instance"])
-    np.testing.assert_allclose(large["offset_x"], 8 * small["offset_x"], atol=1e-4)
+    """The instances where planes are sought by shares of the extent, 1.5 to 3 m; beyond, limits in meters set in."""
+    coord = room["coord"] * np.float32(2.9 / np.ptp(room["coord"], axis=0).max())
+    for size, grid in ((1, "0.04"), (0.5, "0.02"), (0.125, "0.005")):
+        write_ply(tmp_path / f"{size}.ply", coord * np.float32(size), room["color"])
+        vertex, arrays = segmented(weight, tmp_path / f"{size}.ply", "--grid-size", grid)
+        if size == 1:
+            large, expected = vertex, arrays
+        np.testing.assert_allclose(large["offset_x"], vertex["offset_x"] / size, atol=1e-4)
+        if size == 0.5:
+            assert (large["instance"] == vertex["instance"]).mean() > 0.999  # normals are rounded otherwise
+            np.testing.assert_array_equal(expected["stuff"], arrays["stuff"])
+            np.testing.assert_allclose(expected["score"], arrays["score"], atol=1e-2)
+            assert 0 < expected["stuff"].sum() < len(expected["stuff"])
 
 
 def test_text_is_segmented_as_a_file_of_the_same_points(weight, room, tmp_path):

@@ -20,12 +20,12 @@ pytest.importorskip("sklearn")
 plyfile = pytest.importorskip("plyfile")
 
 from pointins_ext import segment  # noqa: E402
+from pointins_ext.branch import GraphRule  # noqa: E402
 from pointins_ext.cli.scenes import load_scenes  # noqa: E402
 from pointins_ext.datasets.readers import write_ply  # noqa: E402
 from pointins_ext.datasets.rooms import generate_room  # noqa: E402
 from pointins_ext.datasets.scans import ScanDataset  # noqa: E402
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS  # noqa: E402
-from pointins_ext.instances import oriented_boxes  # noqa: E402
+from pointins_ext.instances import MIN_VOXELS, oriented_boxes  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
@@ -107,7 +107,9 @@ def test_segment_writes_ply_npz_and_picture(weight, scan, tmp_path):
     written = json.loads((tmp_path / "out.boxes.json").read_text())["boxes"]
     np.testing.assert_array_equal([box["translation"] for box in written], arrays["box_center"])
     assert [box["num_points"] for box in written] == np.bincount(arrays["instance"] + 1)[1:].tolist()
-    assert all(MIN_VOXELS <= box["score"] <= box["num_points"] for box in written) and len(written) > 0
+    assert [box["score"] for box in written] == pytest.approx(arrays["score"].tolist()) and len(written) > 0
+    assert all(0 < box["score"] < 1 and box["num_points"] >= MIN_VOXELS for box in written)
+    assert [box["stuff"] for box in written] == arrays["stuff"].tolist() and 0 < arrays["stuff"].sum() < len(written)
     instance, center = segment(np.stack([vertex[a] for a in "xyz"], 1), weight=weight)
     assert instance.shape == (len(vertex),) and center.shape == (instance.max() + 1, 3)
 
@@ -155,7 +157,7 @@ def test_segment_takes_a_folder(weight, scan, tmp_path):
     done = tool("segment", "--weight", weight, "--input", scan.parent, "--output", tmp_path, "--no-picture")
     assert done.returncode == 0, done.stderr
     # room.ply and room.npz side by side: neither result is written over the other
-    names = {f"{scan}.{kind}" for scan in ("room.ply", "room.npz") for kind in ("ply", "npz")}
+    names = {f"{scan}.{kind}" for scan in ("room.ply", "room.npz") for kind in ("ply", "npz", "boxes.json")}
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
@@ -165,7 +167,7 @@ def test_segment_leaves_its_results_out(weight, scan, tmp_path):
     for _ in range(2):
         done = tool("segment", "--weight", weight, "--input", ".", "--output", "out", "--no-picture", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["room.npz", "room.ply"]
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["room.boxes.json", "room.npz", "room.ply"]
     assert "warning: .: 2 left out (results of pointins_ext): ./out/room.npz ..." in done.stderr
     assert ScanDataset(tmp_path).names == ["room"]
     shutil.copy(scan, tmp_path / "out" / "mine.ply")
@@ -186,7 +188,7 @@ def test_segment_says_why_it_finds_nothing(weight, scan, tmp_path):
 
 def test_segment_help_states_its_defaults():
     text = " ".join(tool("segment", "--help").stdout.split())
-    assert f"(default: {RADIUS_VOXELS:g} voxels)" in text and f"in voxels (default: {MIN_VOXELS})" in text
+    assert f"(default: {GraphRule.radius:g} voxels)" in text and f"in voxels (default: {MIN_VOXELS})" in text
     assert "z must point up" in text
 
 
@@ -217,6 +219,8 @@ def test_evaluate_writes_both_protocols(weight, tmp_path):
             assert all(0 <= scores[key] <= 1 for key in ("map", "ap50", "ap25"))
     printed = {line[:21].strip(): line[21:].split() for line in done.stdout.splitlines()}
     assert len(printed["components"]) == 12 and len(printed["components + planes"]) == 6
+    assert table["unsupervised"]["pointins"] == table["unsupervised_with_planes"]["pointins"]
+    assert len(printed["pointins"]) == 12 and "pointins + planes" not in printed  # it would be the same
     assert printed["components + planes"][0] == f"{100 * table['unsupervised_with_planes']['components']['ap50']:.1f}"
     assert set(table["boxes"]) == set(table["unsupervised"])
     boxes = table["boxes"]["components"]

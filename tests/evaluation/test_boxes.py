@@ -191,10 +191,12 @@ def test_the_score_ranks_the_boxes_and_sees_the_voxels():
         return np.array([1.0, 3.0, 2.0])
 
     scenes = [scene()]
-    by_score = evaluate_boxes(scenes, dict(split=split), score)["split"]
-    by_size = evaluate_boxes(scenes, dict(split=split))["split"]
+    by_score = evaluate_boxes(scenes, dict(split=split), dict(split=score))["split"]
+    by_size = evaluate_boxes(scenes, dict(split=split), dict(other=score))["split"]
     # at 0.5 the first object and the larger piece are right, the smaller piece is wrong: last, and in the middle
-    assert seen == [560] and by_size["box50"] == 1 and by_score["box50"] == pytest.approx((1 + 1 + 1 / 2 + 2 / 3) / 4)
+    constant = evaluate_boxes(scenes, dict(split=split), dict(split=lambda *_: np.ones(3)))["split"]
+    assert seen == [560] and by_size["box50"] > constant["box50"]
+    assert by_size["box50"] == 1 and by_score["box50"] == pytest.approx((1 + 1 + 1 / 2 + 2 / 3) / 4)
 
 
 def test_boxes_of_the_evaluation_are_those_of_all_raw_points():

@@ -109,6 +109,29 @@ def test_voxels_are_made_where_a_scene_has_none():
     assert result["components"] == pytest.approx(prepared["components"])
 
 
+def test_the_score_of_a_method_ranks_its_instances():
+    """Two cubes are right, the third is cut in two: a score that tells them apart beats one that does not."""
+
+    def cut(voxels):
+        owner = voxels["feat"].argmax(axis=1)
+        return np.where(owner < 3, owner + ((owner == 2) & (voxels["coord"][:, 0] > 2.0)), -1)
+
+    value = np.array([1.0, 1.0, 0.2, 0.1])
+    scores = dict(
+        ranked=lambda voxels, label: value[: label.max() + 1],
+        constant=lambda voxels, label: np.full(label.max() + 1, 0.5),
+        reversed=lambda voxels, label: 1 - value[: label.max() + 1],
+    )
+    methods = dict.fromkeys((*scores, "default"), cut)
+    for planes_off in (False, True):
+        table = evaluate_label_free([with_voxels(room())], methods, planes_off, scores=scores)
+        assert table["ranked"]["map"] > table["constant"]["map"] > table["reversed"]["map"] > 0
+        for name in ("ari", "recall50"):
+            assert len({row[name] for row in table.values()}) == 1  # no matter of ranking
+        alone = evaluate_label_free([with_voxels(room())], dict(default=cut), planes_off)
+        assert table["default"] == alone["default"]  # a method without a score has its size
+
+
 def test_scene_without_objects_is_nan_not_perfect():
     scene = room()
     scene["instance"] = np.full(len(scene["coord"]), -1)

@@ -13,8 +13,8 @@ from pointins_ext.embedded.hooks import CheckpointSaver
 from pointins_ext.evaluation import evaluate_label_free
 from pointins_ext.hooks.evaluators import UnsupervisedInsEvaluator
 from pointins_ext.host import HOOKS, Config
-from pointins_ext.inference import MIN_VOXELS, RADIUS_VOXELS, REACH_VOXELS, Predictor
-from pointins_ext.instances import cluster_offsets, components
+from pointins_ext.inference import Predictor
+from pointins_ext.instances import MIN_VOXELS, REACH_VOXELS, components, find_instances
 from tests.fixtures.tiny_pointins import build, pointins_config
 from tests.fixtures.tiny_scoring import (
     EVALUATORS,
@@ -220,10 +220,10 @@ def test_label_free_scores_are_those_of_the_plain_function(pretraining):
     scenes = [dataset.get_data(i) for i in range(2)]
     for scene in scenes:
         prediction = predictor(scene)
-        scene["voxels"] = dict(coord=prediction.coord, offset=prediction.offset)
+        scene["voxels"] = {key: getattr(prediction, key) for key in ("coord", "offset", "feat", "normal")}
     size = dict(min_points=MIN_VOXELS, reach=REACH_VOXELS * 0.1)
     methods = dict(
-        offsets=lambda v: cluster_offsets(v["coord"], v["offset"], RADIUS_VOXELS * 0.1, **size),
+        offsets=lambda v: find_instances(v["coord"], v["offset"], v["feat"], 0.1, v["normal"]).label,
         components=lambda v: components(v["coord"], 0.125, **size),
     )
     table = evaluate_label_free(scenes, methods)

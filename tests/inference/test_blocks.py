@@ -95,6 +95,6 @@ def test_a_scene_in_blocks_is_one_prediction(in_blocks, predictor, scene):
     assert MARGIN_VOXELS * GRID < 20
     prediction, whole = in_blocks(wide), predictor(wide)
     np.testing.assert_array_equal(prediction.coord, whole.coord)
-    assert prediction.feat.shape == whole.feat.shape and prediction.stage_channels == whole.stage_channels
+    assert prediction.feat.shape == whole.feat.shape
     assert np.isfinite(prediction.offset).all() and not np.array_equal(prediction.offset, whole.offset)
     assert prediction.instances(min_points=10).shape == (len(coord),)

@@ -32,11 +32,20 @@ def assert_same_corners(found, expected):
 def test_every_box_has_every_field(written):
     boxes, file = written
     assert file["conventions"] == CONVENTIONS and len(file["boxes"]) == len(boxes)
-    fields = {*CONVENTIONS, "instance", "score", "num_points"} - {"units"}
+    fields = {*CONVENTIONS, "instance", "score", "num_points", "stuff"} - {"units", "frame"}
     for i, box in enumerate(file["boxes"]):
         assert set(box) == fields
         assert (box["instance"], box["score"], box["num_points"]) == (i, i / 10, i + 5)
-        assert box["yaw"] == boxes.yaw[i] and -np.pi <= box["rotation_y"] <= 0
+        assert box["yaw"] == boxes.yaw[i] and -np.pi <= box["rotation_y"] <= 0 and box["stuff"] is False
+    assert file["turn"] == np.eye(3).tolist()
+
+
+def test_planes_are_marked_and_the_turn_leads_from_the_file_to_the_boxes(tmp_path):
+    turn, stuff = Rotation.from_euler("x", 90, degrees=True).as_matrix(), np.arange(9) % 3 == 0
+    write_boxes(tmp_path / "a.json", drawn(), np.ones(9), np.ones(9), stuff, turn)
+    file = json.loads((tmp_path / "a.json").read_text())
+    assert [box["stuff"] for box in file["boxes"]] == stuff.tolist()
+    np.testing.assert_allclose(np.array(file["turn"]) @ [0, 1, 0], [0, 0, 1], atol=1e-12)  # y was up in the file
 
 
 def test_nuscenes_fields_give_the_corners_back(written):

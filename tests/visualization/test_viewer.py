@@ -27,7 +27,7 @@ EDGES = 20  # points of the line along the edges of a box, gaps included
 
 
 def scene(name="box", sizes=(1500, 600, 20), none=100, truth=True, seed=0):
-    """Boxes in a row, their offsets half as long as they should be; the smallest id is not the largest box."""
+    """Boxes in a row, the smallest id is not the largest; with `truth` scores, a tenth of the ids, and a plane, 5."""
     rng = np.random.default_rng(seed)
     ids = np.repeat([*(3 + 2 * np.arange(len(sizes)))[::-1], -1], [*sizes, none])
     place = np.stack([np.maximum(ids, 0), 0 * ids, 0 * ids], axis=1) / 2
@@ -36,7 +36,9 @@ def scene(name="box", sizes=(1500, 600, 20), none=100, truth=True, seed=0):
     entries = dict(coord=place + around, color=rng.uniform(0, 255, (len(ids), 3)), predicted=ids, offset=-around / 2)
     if truth:
         entries["instance"] = np.where(ids > 3, 0, -1)
-    return dict({key: value[order] for key, value in entries.items()}, name=name)
+    entries = {key: value[order] for key, value in entries.items()}
+    number = np.arange(ids.max() + 1)
+    return entries | dict(name=name) | (dict(score=number / 10, stuff=number == 5) if truth else {})
 
 
 def scans(path):
@@ -57,8 +59,9 @@ def test_the_table_has_the_numbers_of_all_points(tmp_path):
         member = shown["predicted"] == row["id"]
         center = (shown["coord"] + shown["offset"])[member].mean(axis=0) - shown["coord"].min(axis=0)
         np.testing.assert_allclose(np.array(row["center"]) / 1000, center, atol=6e-4)
-        assert row["score"] == pytest.approx(0.5, abs=0.01)
+        assert row["score"] == row["id"] / 10
     assert "score" not in rows[3]
+    assert [row.get("plane", False) for row in rows] == [False, True, False, False]
 
 
 def test_drawn_points_are_points_of_their_instance(tmp_path):
@@ -82,25 +85,24 @@ def test_drawn_points_are_points_of_their_instance(tmp_path):
 def test_boxes_are_those_of_all_points_in_the_order_of_the_table(tmp_path):
     shown = scene()
     (scan,) = scans(write_viewer(tmp_path / "v.html", [shown], max_points=500))
-    for row, number in zip(scan["instances"], (7, 5, 3), strict=False):
+    boxed = [row for row in scan["instances"] if "box" in row]
+    assert [row["id"] for row in boxed] == [7, 3]  # 5 is a plane, -1 no instance
+    for row, number in zip(boxed, (7, 3), strict=True):
         member = shown["predicted"] == number
         corner = oriented_boxes(shown["coord"][member], np.zeros(member.sum(), int)).corners()[0]
         np.testing.assert_allclose(np.array(row["box"]) / 1000, corner - shown["coord"].min(axis=0), atol=6e-4)
-    assert "box" not in scan["instances"][3]
-    drawn = np.array([row["box"] for row in scan["instances"][:3]])
+    drawn = np.array([row["box"] for row in boxed])
     low, high = np.array(scan["range"]).T
     assert (drawn >= low).all() and (drawn <= high).all()
 
 
-def test_score_of_known_instances():
-    coord = np.array([[-1.0, 0, 0], [1, 0, 0]] * 4 + [[5.0, 5, 5]])
-    share = np.repeat([0.0, 1.0, 0.25, -1.0], 2)[:, None]  # not at all, to one point, by a quarter, apart
-    offset = np.concatenate([-share * coord[:8], [[1.0, 2, 3]]])
-    score = viewer.gathering(coord, offset, np.array([0, 0, 1, 1, 2, 2, 3, 3, 4]), 5)
-    np.testing.assert_allclose(score, [0, 1, 0.25, 0, 1], atol=1e-12)
-    rng = np.random.default_rng(0)
-    score = viewer.gathering(rng.normal(size=(400, 3)), rng.normal(size=(400, 3)), rng.integers(0, 9, 400), 9)
-    assert ((score >= 0) & (score <= 1)).all()
+def test_without_scores_and_planes_every_instance_has_a_box_and_no_score(tmp_path):
+    shown = {key: value for key, value in scene().items() if key not in ("score", "stuff")}
+    (scan,) = scans(write_viewer(tmp_path / "v.html", [shown]))
+    assert all(row["score"] is None and "plane" not in row and "box" in row for row in scan["instances"][:3])
+    nothing = dict(shown, predicted=np.full(2220, -1), score=np.zeros(0), stuff=np.zeros(0, bool))
+    (scan,) = scans(write_viewer(tmp_path / "v.html", [nothing]))
+    assert [row["id"] for row in scan["instances"]] == [-1]
 
 
 @pytest.mark.parametrize("max_points", [300, 1000, 10**6])
@@ -148,6 +150,9 @@ def test_wrong_scenes_are_named_and_leave_no_file(tmp_path):
         (ValueError, r"box: color of shape \(3, 3\).*\(2220, 3\)", [change(color=np.zeros((3, 3)))]),
         (ValueError, "box: offset.*finite", [change(offset=np.full((2220, 3), np.nan))]),
         (ValueError, r"box: instance.*\(4,\).*\(2220,\)", [change(instance=np.zeros(4, int))]),
+        (ValueError, r"box: score of shape \(7,\).*each id 0\.\.7", [change(score=np.zeros(7))]),
+        (ValueError, r"box: score of shape \(8,\).*finite", [change(score=np.full(8, np.nan))]),
+        (ValueError, r"box: stuff of shape \(8, 1\)", [change(stuff=np.zeros((8, 1), bool))]),
         (ValueError, r"scan 0: coord has shape \(0, 3\)", [empty]),
     ):
         with pytest.raises(error, match=message):
@@ -237,11 +242,11 @@ def test_every_control_changes_the_picture(page):
         ("No points", {}),
         ("Predicted centers", {"predicted centers": 2120, "centers": 3}),
         ("Offsets", {"predicted centers": 2120, "centers": 3, "offsets": 3 * 1060}),
-        ("Boxes", {"predicted centers": 2120, "centers": 3, "offsets": 3 * 1060, "boxes": 3 * EDGES}),
-        ("Predicted centers", {"offsets": 3 * 1060, "boxes": 3 * EDGES}),
-        ("Offsets", {"boxes": 3 * EDGES}),
-        ("Predicted centers", {"predicted centers": 2120, "centers": 3, "boxes": 3 * EDGES}),
-        ("Instances", {"instances": 2220, "predicted centers": 2120, "centers": 3, "boxes": 3 * EDGES}),
+        ("Boxes", {"predicted centers": 2120, "centers": 3, "offsets": 3 * 1060, "boxes": 2 * EDGES}),
+        ("Predicted centers", {"offsets": 3 * 1060, "boxes": 2 * EDGES}),
+        ("Offsets", {"boxes": 2 * EDGES}),
+        ("Predicted centers", {"predicted centers": 2120, "centers": 3, "boxes": 2 * EDGES}),
+        ("Instances", {"instances": 2220, "predicted centers": 2120, "centers": 3, "boxes": 2 * EDGES}),
     ):
         before, shown = shown, press(page, name)
         assert traces(page) == visible
@@ -273,10 +278,10 @@ def test_a_click_on_a_row_hides_and_shows_its_points(page):
 def test_every_edge_of_a_box_is_drawn_once_and_hides_with_its_row(page):
     press(page, "Boxes")
     row(page, 0).click()
-    assert traces(page) == {"instances": 720, "boxes": 2 * EDGES}
+    assert traces(page) == {"instances": 720, "boxes": EDGES}
     x, y, z = (page.execute_script(f"return plot.data.find((t) => t.name === 'boxes').{axis}") for axis in "xyz")
     points = list(zip(x, y, z, strict=True))[:EDGES]
-    box = page.execute_script("return SCANS[0].instances[1].box")
+    box = page.execute_script("return SCANS[0].instances[2].box")
     place = {tuple(value / 1000 for value in corner): i for i, corner in enumerate(box)}
     pairs = [tuple(sorted((place[a], place[b]))) for a, b in itertools.pairwise(points) if None not in (a[0], b[0])]
     around = [(0, 1), (1, 2), (2, 3), (0, 3)]
@@ -289,10 +294,15 @@ def test_the_table_and_hovering_tell_the_same(page):
     from selenium.webdriver.support.ui import WebDriverWait
 
     rows = [line.text.split() for line in page.find_elements("css selector", "tbody tr")]
-    assert rows == [["7", "1,500", "0.50"], ["5", "600", "0.50"], ["3", "20", "0.50"], ["none", "100", "–"]]
+    marked = ["5", "·", "plane", "600", "0.50"]
+    assert rows == [["7", "1,500", "0.70"], marked, ["3", "20", "0.30"], ["none", "100", "–"]]
     texts = page.execute_script("return [...new Set(plot.data.find((t) => t.name === 'instances').text)]")
-    assert re.fullmatch(r"<b>instance 7</b><br>1,500 points<br>0.60 × 0.60 × 0.60 m<br>score 0.50", texts[0])
-    assert len(texts) == 4 and texts[3].startswith("<b>no instance</b><br>100 points")
+    assert re.fullmatch(r"<b>instance 7</b><br>1,500 points<br>0.60 × 0.60 × 0.60 m<br>score 0.70", texts[0])
+    assert (
+        len(texts) == 4
+        and texts[1].startswith("<b>instance 5 · plane</b>")
+        and texts[3].startswith("<b>no instance</b><br>100 points")
+    )
     image = picture(page)
     color = page.execute_script("return SCANS[0].instances[0].color")
     painted = np.argwhere((image == [int(value) for value in re.findall(r"\d+", color)]).all(axis=2))
@@ -325,6 +335,9 @@ def test_the_camera_stays_until_another_scan_is_chosen(page):
     assert not page.find_element("xpath", "//label[span='Truth']").is_displayed()
     assert [option.text for option in page.find_elements("tag name", "option")] == ["<i>first", "second"]
     assert page.find_element("id", "about").text == "2 instances, 1,700 points"
+    assert [line.text.split()[-1] for line in page.find_elements("css selector", "tbody tr")] == ["–", "–"]  # no score
+    press(page, "Boxes")
+    assert traces(page)["boxes"] == 2 * EDGES
 
 
 def test_dark_and_light_follow_the_system(page):
