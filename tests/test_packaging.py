@@ -39,7 +39,7 @@ COMMANDS = {
     "--help": "quickstart",
     "doctor": "passed: 2 training steps",
     "train -c pointins/pretrain-dos-rooms -n run -g 0 -- num_rooms=2 epoch=1 eval_epoch=1 num_worker=0": "Train: [1/1]",
-    "segment --weight exp/pointins/run/model/model_last.pth --input room.ply --output out.ply": "instances -> out.ply",
+    "segment --weight exp/pointins/run/model/model_last.pth --input room.ply --output out.ply": " instances, ",
 }
 
 

@@ -47,6 +47,8 @@ SHORT = {
     r"(sh tools/train.sh|pointins train) -c pointins/pretrain-dos-scans .*": SCANS,
     r"pointins evaluate --json": None,  # names a flag
     r"pointins evaluate .*": "--methods pointins --num-scenes 1",
+    r"python tools/ablate_rule.py .*": "--num-scenes 2",
+    r"python tools/time_segment.py .*": "--points 5000",
     r"python tools/tune_rivals.py .*": "--methods components --num-scenes 1 --output rivals.json",
     r"pointins segment .*": "--no-picture",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet-lin .*": STEPS + SMALL + "model.backbone_out_channels=64",

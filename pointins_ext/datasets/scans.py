@@ -179,7 +179,7 @@ def prepare_scan(scene, scale=1.0):
     if none.any():
         normal = scene.get("normal", np.zeros((number, 3), np.float32))
         scene["normal"] = np.where(none[:, None], scan_normals(scene["coord"]), normal)
-        scene["normal_estimated"] = np.True_
+        scene["normal_estimated"] = np.array(True)
     for key in ("segment", "instance"):
         scene.setdefault(key, np.full(number, -1, np.int32))
     return scene

@@ -72,7 +72,7 @@ def test_code_in_a_checkpoint_is_not_run(where, new_format, tmp_path):
 def test_nothing_is_read_with_code_allowed():
     """Every torch.load says weights_only=True or reads by our pickle of plain data; no other pickle is read."""
     seen = 0
-    for path in [*(ROOT / "pointins_ext").rglob("*.py"), *(ROOT / "tools").glob("*.py")]:
+    for path in [*(ROOT / "pointins_ext").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         for call in calls:
             name = ast.unparse(call.func)

@@ -1,5 +1,6 @@
 """The tables of the READMEs are those of their rows, each stands once, and the overview says what the ladders say."""
 
+import itertools
 import json
 import re
 import sys
@@ -23,7 +24,7 @@ def test_every_table_stands_once_and_every_file_of_rows_is_shown():
     pages = "".join(path.read_text(encoding="utf-8") for path in results_page.PAGES)
     assert sorted(name for _, name, _ in results_page.MARKED.findall(pages)) == sorted(results_page.TABLES)
     files = {path.stem for path in (ROOT / "tools/results").glob("*.json")}
-    assert files == {"rooms", "drives", "mosd", "label_free"}
+    assert files == {"rooms", "drives", "mosd", "label_free", "rule"}
     for name in files:
         assert f"({name}.json)" in pages
 
@@ -49,16 +50,26 @@ def test_a_changed_row_changes_the_page(monkeypatch):
 
 def test_the_overview_agrees_with_the_ladders():
     lines = [cells(line) for line in results_page.overview().splitlines()[2:]]
-    assert len(lines) == 6
-    for (data, (_, probe)), pair in zip(results_page.OVERVIEW.items(), (lines[:2], lines[2:4], lines[4:]), strict=True):
-        columns = (probe, "raw_pointins_map")
-        ladder = {row[0]: row[2:] for row in map(cells, results_page.ladder(data, columns).splitlines()[2:])}
-        for column, (_, without, with_branch, difference, best, _) in enumerate(pair):
-            assert (without, with_branch) == (ladder["none"][column], ladder["both"][column])
-            assert difference == ladder["both - none"][column]
-            assert (best == "") == (column == 0)
-        rivals = [float(ladder[name][1]) for name in results_page.GEOMETRIC]
-        assert float(pair[1][4].split()[0]) == max(rivals)
+    probes = lines[2 * len(results_page.LABEL_FREE) :]
+    for (data, (_, probe)), line in zip(results_page.PROBES.items(), probes, strict=True):
+        ladder = {row[0]: row[2] for row in map(cells, results_page.ladder(data, (probe,)).splitlines()[2:])}
+        assert line[2:] == [ladder["none"], ladder["both"], ladder["both - none"]]
+
+
+def test_the_overview_names_the_best_rival_of_each_score():
+    lines = [cells(line) for line in results_page.overview().splitlines()[2:]]
+    pairs = itertools.product(results_page.LABEL_FREE, ("ap50", "map"))
+    for (data, score), (_, _, best, own, difference) in zip(pairs, lines, strict=False):
+        runs = results_page.label_free_runs(data, "val")
+        tables = [run[protocol] for run in runs for protocol in ("unsupervised", "unsupervised_with_planes")]
+        means = [
+            sum(table[name][score] for table in tables[start::2]) / len(runs)
+            for start in (0, 1)
+            for name in tables[0]
+            if name != "pointins"
+        ]
+        assert float(best) == pytest.approx(100 * max(means), abs=0.06)
+        assert float(difference) == pytest.approx(float(own) - float(best), abs=0.11)
 
 
 def test_an_unknown_table_and_a_lost_marker_are_named():
