@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # two parts that take about as long, for two processes
-TESTS = (["tests/pointcept"], ["tests/test_every_config.py", "tests/test_configs.py", "tests/test_downstream_configs.py"])
+TESTS = (
+    ["tests/pointcept"],
+    ["tests/test_every_config.py", "tests/test_configs.py", "tests/test_downstream_configs.py"],
+)
 
 
 @pytest.mark.skipif(not os.environ.get("POINTCEPT_ROOT"), reason="POINTCEPT_ROOT is not set")
