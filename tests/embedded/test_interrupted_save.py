@@ -78,8 +78,10 @@ def child_main(build_trainer, before_second_save, name, stderr):
     except SystemExit as end:
         code = end.code
     finally:
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stderr.flush()
+        finally:  # whatever happens: a child that returned would go on as a second pytest
+            os._exit(code if isinstance(code, int) else 98)
 
 
 def goes_on(build_trainer, read_losses, folder):
