@@ -62,6 +62,7 @@ def run(build_trainer, tmp_path):
 
 
 def child_main(build_trainer, before_second_save, name, stderr):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     saves = []
 
     def save(state, path):

@@ -61,7 +61,15 @@ def arguments():
 
 def main():
     args = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; the same command goes on"))
+    try:
+        run_suite(args)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run_suite(args) -> None:
+    """Perform what is not done yet, and report all; ends the process where a run has failed."""
     if args.rows:
         take(args)
     names = [name for name in SUITES[args.suite] if name in (args.arms or SUITES[args.suite])]
