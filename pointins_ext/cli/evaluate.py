@@ -75,9 +75,8 @@ def label_scene(voxels: dict, rules: dict, voxel: float) -> None:
     voxels |= labels
 
 
-def label_pointins(voxels: dict, prediction) -> None:
-    """Add the same three of the offset branch, whose planes are instances of their own in any case, and its scores."""
-    found = prediction.find(plane=voxels["plane"])
+def label_pointins(voxels: dict, found) -> None:
+    """Add the same three of the `Instances` that were found, whose planes are instances in any case, and the scores."""
     label = found.label
     on_plane = voxels["plane"] | np.append(found.stuff, False)[label]  # the last entry serves -1
     voxels |= dict(pointins=label, pointins_planes=label, pointins_apart=np.where(on_plane, -1, label))
@@ -96,7 +95,8 @@ SCORES = dict(pointins=pointins_score)  # the rivals' is the size
 def evaluate(predictor, scenes: list[dict], parameters: dict, names: tuple[str, ...] = METHODS) -> tuple[dict, dict]:
     """Tables protocol -> name -> scores, and the accuracy of the offsets on object points.
 
-    parameters: as `rival_parameters` gives them. Adds `prediction` and `voxels` (with the labels) to every scene.
+    parameters: as `rival_parameters` gives them. Adds `prediction`, `voxels` (with the labels) and,
+    of pointins, the `found` instances to every scene.
     """
     accuracy = []
     voxel = predictor.grid_size / predictor.scale
@@ -105,7 +105,8 @@ def evaluate(predictor, scenes: list[dict], parameters: dict, names: tuple[str, 
         prediction = scene["prediction"] = predictor(scene)
         scene["voxels"] = dict(coord=prediction.coord, feat=prediction.feat, plane=on_planes(prediction.coord))
         if "pointins" in names:
-            label_pointins(scene["voxels"], prediction)
+            scene["found"] = prediction.find(plane=scene["voxels"]["plane"])
+            label_pointins(scene["voxels"], scene["found"])
         label_scene(scene["voxels"], {name: rules[name] for name in rules if name in names}, voxel)
         coord, instance = torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"])
         offset = prediction.raw_offset()

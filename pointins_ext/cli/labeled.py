@@ -4,15 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pointins_ext.datasets.readers import read_scan, write_ply
-from pointins_ext.datasets.scans import prepare_scan
+from pointins_ext.cli.scan_files import file_coord, open_scan, write_picture
+from pointins_ext.datasets.readers import write_ply
 from pointins_ext.datasets.tree import RESULT
-from pointins_ext.datasets.upright import turned, upright_turn
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import whole_file
 from pointins_ext.inference import at_all_points
 from pointins_ext.instances import MIN_VOXELS, instance_centers
-from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
+from pointins_ext.visualization import instance_colors, write_viewer
 
 
 def check_flags(predictor, args) -> None:
@@ -28,9 +27,7 @@ def check_flags(predictor, args) -> None:
 
 def label_scan(predictor, scan: str, target: Path, args, say=print) -> str:
     """Writes the results of one scan next to `target`; returns what was found in words."""
-    scene = read_scan(scan)
-    turn = upright_turn(scene["coord"], args.up)
-    upright = prepare_scan(turned(scene, turn))
+    scene, _, upright = open_scan(scan, args.up)
     predictor.check_frame(upright["coord"], scan, up_known=args.up is not None)
     try:
         found = predictor(upright)
@@ -39,7 +36,7 @@ def label_scan(predictor, scan: str, target: Path, args, say=print) -> str:
     names = np.array(found.names)
     fields = dict(segment=found.segment)
     arrays = dict(segment=at_all_points(found.segment, scene, -1), class_names=names)
-    titles, ids = ["Scan", "Classes"], [found.segment]
+    titles, ids = ["Classes"], [found.segment]
     if found.instance is not None:
         if not len(found.score):
             notice("empty results", f"{scan}: 0 instances; is it like the scans of training? else try --grid-size")
@@ -49,13 +46,11 @@ def label_scan(predictor, scan: str, target: Path, args, say=print) -> str:
         arrays |= dict(instance=instance, score=found.score, category=found.category, center=center)
         titles, ids = [*titles, f"{len(found.score)} instances"], [*ids, found.instance]
     colors = [instance_colors(value) for value in ids]
-    coord = scene["coord"] + scene["coord_shift"] if np.any(scene["coord_shift"]) else scene["coord"]
-    write_ply(target, coord, colors[-1], comment=RESULT, **fields)
+    write_ply(target, file_coord(scene), colors[-1], comment=RESULT, **fields)
     with whole_file(target.with_suffix(".npz")) as stream:
         np.savez_compressed(stream, **arrays)
     if not args.no_picture:
-        images = [render_points(upright["coord"], color) for color in (upright["color"], *colors)]
-        panel(images, titles, len(images), target.with_suffix(".png"))
+        write_picture(target.with_suffix(".png"), upright, titles, colors)
     if args.view:
         page = dict(coord=upright["coord"], color=upright["color"], predicted=found.instance, name=target.stem)
         page |= dict(offset=found.offset, score=found.score)

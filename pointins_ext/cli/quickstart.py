@@ -65,8 +65,7 @@ def results(scenes: list[dict]) -> list[dict]:
     """What the figure and the viewer show of evaluated scenes: input, predicted instances, truth, offsets."""
     shown = []
     for scene in scenes:
-        prediction = scene["prediction"]
-        found = prediction.find()
+        prediction, found = scene["prediction"], scene["found"]
         entries = {key: scene[key] for key in ("coord", "color", "instance", "name")}
         entries |= dict(predicted=found.label[prediction.nearest], offset=prediction.raw_offset().numpy())
         shown.append(entries | dict(score=found.score, stuff=found.stuff))

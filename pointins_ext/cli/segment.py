@@ -30,19 +30,17 @@ from tqdm import tqdm
 
 from pointins_ext.branch import GraphRule
 from pointins_ext.cli.labeled import check_flags, label_scan
+from pointins_ext.cli.scan_files import file_coord, open_scan, write_picture
 from pointins_ext.datasets.readers import READERS, read_scan, write_ply
-from pointins_ext.datasets.scans import prepare_scan
 from pointins_ext.datasets.tree import RESULT, find_scans
-from pointins_ext.datasets.upright import UPS, turned, upright_turn
+from pointins_ext.datasets.upright import UPS
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
 from pointins_ext.inference import FinetunedPredictor, at_all_points, fit, load_segmenter
 from pointins_ext.instances import MIN_VOXELS, instance_centers, oriented_boxes
 from pointins_ext.submission.boxes import write_boxes
-from pointins_ext.visualization import instance_colors, panel, render_points, write_viewer
-
-MAX_SHOWN = 400_000  # points of a picture, which has 307,200 pixels
+from pointins_ext.visualization import instance_colors, write_viewer
 
 
 def arguments(argv):
@@ -128,9 +126,7 @@ def _outside(scans: list[str], source: str, output: str) -> list[str]:
 
 def segment_scan(predictor, scan: str, target: Path, args, say=print) -> str:
     """Writes the results of one scan next to `target`; returns what was found in words. `say`: prints a line."""
-    scene = read_scan(scan)
-    turn = upright_turn(scene["coord"], args.up)
-    upright = prepare_scan(turned(scene, turn))
+    scene, turn, upright = open_scan(scan, args.up)
     fitted = fit(predictor, upright["coord"], scan, args.up, say)
     try:
         prediction = fitted(upright)
@@ -140,31 +136,28 @@ def segment_scan(predictor, scan: str, target: Path, args, say=print) -> str:
     if not len(found.score):
         notice("empty results", f"{scan}: {prediction.why_nothing(args.radius, args.min_points)}")
     instance = found.label[prediction.nearest]
-    write_tables(target, scene, turn, found, instance, prediction.raw_offset().numpy())
+    offset, color = prediction.raw_offset().numpy(), instance_colors(instance)
+    write_tables(target, scene, turn, found, instance, offset, color)
     if not args.no_picture:
-        color = instance_colors(instance)
-        shown = slice(None, None, -(-len(color) // MAX_SHOWN))
-        images = [render_points(upright["coord"][shown], c[shown]) for c in (upright["color"], color)]
-        panel(images, ["Scan", f"{len(found.score)} instances"], 2, target.with_suffix(".png"))
+        write_picture(target.with_suffix(".png"), upright, [f"{len(found.score)} instances"], [color])
     if args.view:
         page = dict(coord=upright["coord"], color=upright["color"], predicted=instance, name=target.stem)
-        page |= dict(offset=prediction.raw_offset().numpy(), score=found.score, stuff=found.stuff)
+        page |= dict(offset=offset, score=found.score, stuff=found.stuff)
         write_viewer(target.with_suffix(".html"), [page], title=f"Instances of {Path(scan).name}")
     planes = np.count_nonzero(found.stuff)
     return f"{len(found.score)} instances, {planes} of them planes" if planes else f"{len(found.score)} instances"
 
 
-def write_tables(target: Path, scene: dict, turn, found, instance, offset) -> None:
-    """The .ply, .npz and .boxes.json beside `target`, of instances (N,) and upright offsets (N,3) of a scene's points.
+def write_tables(target: Path, scene: dict, turn, found, instance, offset, color) -> None:
+    """The .ply, .npz and .boxes.json of a scene at `target`: instance (N,), upright offset (N,3), and color (N,3).
 
     `turn` (3,3) has made the scene upright. Boxes are upright; all else is in the frame of the file.
     """
-    shift = scene["coord_shift"]
-    coord = scene["coord"] + shift if np.any(shift) else scene["coord"]
+    coord = file_coord(scene)
     boxes = oriented_boxes(coord @ turn.T, instance)
     offset = offset @ turn.astype(np.float32)
     fields = {f"offset_{axis}": offset[:, i] for i, axis in enumerate("xyz")}
-    write_ply(target, coord, instance_colors(instance), comment=RESULT, instance=instance, **fields)
+    write_ply(target, coord, color, comment=RESULT, instance=instance, **fields)
     number = np.bincount(instance[instance >= 0], minlength=len(found.score))
     write_boxes(target.with_suffix(".boxes.json"), boxes, found.score, number, found.stuff, turn)
     with whole_file(target.with_suffix(".npz")) as stream:
@@ -172,7 +165,7 @@ def write_tables(target: Path, scene: dict, turn, found, instance, offset) -> No
             stream,
             instance=at_all_points(instance, scene, -1),
             offset=at_all_points(offset, scene, np.nan),
-            center=instance_centers(scene["coord"], instance).numpy() + shift,
+            center=instance_centers(scene["coord"], instance).numpy() + scene["coord_shift"],
             score=found.score.astype(np.float32),
             stuff=found.stuff,
             box_center=boxes.center,

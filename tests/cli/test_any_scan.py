@@ -108,7 +108,7 @@ def test_text_is_segmented_as_a_file_of_the_same_points(weight, room, tmp_path):
 def test_large_pictures_show_a_sample(weight, room, tmp_path, monkeypatch):
     matplotlib = pytest.importorskip("matplotlib")
     assert matplotlib
-    import pointins_ext.cli.segment as module
+    import pointins_ext.cli.scan_files as module
 
     shown = []
     monkeypatch.setattr(module, "MAX_SHOWN", 1000)
