@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from pointins_ext.host import stand_ins
+from pointins_ext.host import scopes, stand_ins
 
 # What the plug-in binds; importing them runs most of Pointcept, so a missing part shows here.
-REQUIRED = ("pointcept.models", "pointcept.datasets", "pointcept.engines.hooks", "pointcept.engines.train")
+REQUIRED = ("models", "datasets", "engines.hooks", "engines.train", "engines.test")
 
 
 def pointcept_root() -> Path | None:
@@ -31,9 +31,9 @@ def pointcept_problem() -> str | None:
     if str(root) not in sys.path:
         sys.path.append(str(root))
     try:
-        with stand_ins.installed():
+        with stand_ins.installed(), scopes.read_from_the_frame():
             for name in REQUIRED:
-                importlib.import_module(name)
+                importlib.import_module(f"pointcept.{name}")
     except ImportError as error:
         advice = (
             "; pip install pointins_ext[pointcept] brings its packages"

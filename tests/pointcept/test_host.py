@@ -4,6 +4,7 @@ import pytest
 from pointcept.engines.hooks.builder import HOOKS
 from pointcept.models.builder import MODELS
 from pointcept.utils import comm
+from pointcept.utils.registry import Registry
 
 from pointins_ext import host
 from pointins_ext.host import pointcept_host
@@ -14,6 +15,16 @@ def test_names_are_pointcepts_own():
     for name in host.NAMES:
         assert getattr(host, name) is not None
     assert MODELS.get("PointINS-v1m1") is not None and HOOKS.get("ODRHook") is not None
+
+
+def test_registries_have_the_scope_that_they_give_themselves():
+    """And they give it themselves again, now that Pointcept is imported."""
+    for registry in (host.DATASETS, host.HOOKS, host.MODELS, host.TESTERS, host.TRAINERS, host.TRANSFORMS):
+        assert registry.scope == "pointcept"
+    assert (
+        Registry("elsewhere").scope == __name__.partition(".")[0]
+        and Registry.infer_scope.__module__ == Registry.__module__
+    )
 
 
 @pytest.mark.parametrize("rank, expected", [(0, (0, 2)), (1, (0, 2)), (3, (2, 4))])

@@ -24,31 +24,31 @@ def python(code, *path):
     return done.stdout
 
 
-def test_what_is_missing_is_announced_and_placeholders_leave():
-    printed = python(CODE.format(before=""))
+def test_what_is_missing_is_announced_and_placeholders_leave(light):
+    printed = python(CODE.format(before=""), light)
     assert "inside pointins_ext.host.stand_ins.pointops stand_ins True" in printed and "after False True" in printed
     assert "pointops is not installed: plain PyTorch takes its place" in printed
     announced = [line.split()[0] for line in printed.splitlines()[2:]]
     assert len(announced) == len(set(announced)) >= 4
 
 
-def test_what_is_installed_is_preferred(tmp_path):
+def test_what_is_installed_is_preferred(tmp_path, light):
     for name in ("pointops", "torch_scatter"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("scatter_softmax = knn_query = None\n")
-    printed = python(CODE.format(before=""), tmp_path)
+    printed = python(CODE.format(before=""), light, tmp_path)
     assert f"inside pointops {'torch_scatter'} True" in printed
     assert "pointops is not" not in printed and "torch_scatter is not" not in printed
     assert "spconv" in printed  # no GPU here or no spconv: announced
 
 
-def test_a_second_call_finds_its_own_stand_ins():
+def test_a_second_call_finds_its_own_stand_ins(light):
     """Also where there is a GPU, and spconv is asked whether it is the CPU build."""
     code = CODE.format(before="import torch; torch.cuda.is_available = lambda: True")
     again = "package = sys.modules['spconv']\nwith stand_ins.installed(): pass\nassert sys.modules['spconv'] is package"
-    assert "spconv" in python(code + again)
+    assert "spconv" in python(code + again, light)
 
 
-def test_numpy_without_in1d_gets_it_back():
-    printed = python(CODE.format(before="import numpy as np\nif hasattr(np, 'in1d'): del np.in1d"))
+def test_numpy_without_in1d_gets_it_back(light):
+    printed = python(CODE.format(before="import numpy as np\nif hasattr(np, 'in1d'): del np.in1d"), light)
     assert "numpy.in1d is gone since numpy 2.4: numpy.isin takes its place" in printed
