@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from pointins_ext.engine import comm as embedded_comm
-from pointins_ext.host import NAME, TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup
+from pointins_ext.host import TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup
+from tests.fixtures.empty_weights import leave_weights_empty
 from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
@@ -50,16 +51,11 @@ def place(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def cheap(place, tmp_path, monkeypatch):
-    """Weights without values, rooms and drives that nobody generates, and dumped configs that nobody lays out."""
+    """Weights without values, and rooms and drives that nobody generates."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(place / "data")
-    for name in (name for name in dir(torch.nn.init) if name.endswith("_") and not name.endswith("__")):
-        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
-    for name in ("normal_", "uniform_", "erfinv_"):
-        monkeypatch.setattr(torch.Tensor, name, lambda tensor, *args, **kwargs: tensor)
+    leave_weights_empty(monkeypatch)
     monkeypatch.setattr("pointins_ext.datasets.generated.GeneratedDataset._generate", lambda *entry: dict())
-    if NAME == "pointcept":
-        monkeypatch.setattr("pointcept.utils.config.FormatCode", lambda text, **_: (text, True))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=IDS)

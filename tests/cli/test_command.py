@@ -59,6 +59,8 @@ def test_a_reader_that_ends_early_is_no_error(line, unbuffered):
     reader, writer = os.pipe()
     os.close(reader)
     environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONUNBUFFERED=unbuffered)
+    if line == "doctor":
+        environment["POINTINS_HOST"] = "none"  # it says so, and does without its self-test
     command = [sys.executable, "-m", "pointins_ext", *line.split()]
     done = subprocess.run(command, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(writer)

@@ -15,6 +15,7 @@ from pointins_ext import cli
 from pointins_ext.checkpoint.layouts import LAYOUTS, PT_V3M2
 from pointins_ext.hooks.weights import WeightLoader
 from pointins_ext.host import Config, build_model
+from tests.fixtures.call_verb import call_verb
 from tests.fixtures.tiny_pointins import backbone_config, batch, build, dos_config, pointins_config
 from tests.oracles import ptv3_peer
 
@@ -28,16 +29,17 @@ SONATA = """
 """.split()
 
 
-def export(*arguments, cwd):
+def process(verb, *arguments, cwd):
+    """As a user starts it; elsewhere `call_verb` spares the start of Python."""
     environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
-    command = [sys.executable, "-m", "pointins_ext", "export", *arguments]
+    command = [sys.executable, "-m", "pointins_ext", verb, *arguments]
     return subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
-def exported(weight, folder, **options):
+def exported(weight, folder, start=call_verb, **options):
     """Content of the file that the tool writes."""
     flags = [part for key, value in options.items() for part in (f"--{key}", value)]
-    done = export("--weight", weight, "--out", "new/out.pth", *flags, cwd=folder)
+    done = start("export", "--weight", weight, "--out", "new/out.pth", *flags, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (folder / "new").iterdir()] == ["out.pth"] and len(done.stdout.splitlines()) == 1
     return torch.load(folder / "new" / "out.pth", weights_only=True), done.stdout
@@ -91,7 +93,7 @@ def stages(backbone):
 
 @pytest.mark.parametrize("network", ["teacher", "student"])
 def test_upstreams_downstream_configs_load_it(network, model, weight, tmp_path):
-    content, line = exported(weight, tmp_path, network=network)
+    content, line = exported(weight, tmp_path, process, network=network)
     assert content["network"] == network and set(content) == {"state_dict", "config", "network"}
     backbone = content["config"]["model"]["backbone"]
     segmentor = nn.ModuleDict(dict(backbone=build_model(backbone), seg_head=nn.Linear(16, 20)))

@@ -1,10 +1,5 @@
 """`pointins segment` with checkpoints that were trained on labels."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,10 +7,10 @@ from pointins_ext.cli import segment
 from pointins_ext.datasets.readers import read_scan
 from pointins_ext.datasets.tree import find_scans
 from pointins_ext.inference import load_segmenter
+from tests.fixtures.call_verb import call_verb
 from tests.fixtures.tiny_finetuned import Experiment
 
 plyfile = pytest.importorskip("plyfile")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=["insseg-scans", "panseg-drives", "semseg-ptv3-scannet"])
@@ -96,9 +91,7 @@ def test_another_checkpoint_ends_in_one_line(experiment, tmp_path):
     content = dict(model=dict(experiment.cfg.to_dict()["model"], type="PPT-v1m3"))
     experiment.write(config=content).rename(path)
     experiment.write()
-    command = [sys.executable, "-m", "pointins_ext", "segment", "--weight", path, "--input", experiment.scan]
-    environment = dict(os.environ, POINTINS_HOST="embedded", PYTHONPATH=str(ROOT))
-    done = subprocess.run([*command, "--output", tmp_path / "o"], env=environment, capture_output=True, text=True)
+    done = call_verb("segment", "--weight", path, "--input", experiment.scan, "--output", tmp_path / "o")
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert f"{path}: found a model of type 'PPT-v1m3'; expected a pretraining" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -25,6 +25,11 @@ STEPS = 57
 LAID_OUT = ("pretrain-sonata-ptv3-indoor", "insseg-ptv3-s3dis-lin", "panseg-drives-dec")
 
 
+@pytest.fixture
+def plain_dumps():
+    """Here each test decides itself."""
+
+
 def rates(config, make_optimizer, make_scheduler, scheduler):
     model = torch.nn.ModuleDict(dict(stem=torch.nn.Linear(2, 2), block=torch.nn.Linear(2, 2)))
     cfg = config(

@@ -16,6 +16,7 @@ from pointins_ext.host import TESTERS, build_dataset, build_model
 from pointins_ext.submission import write as submission
 from pointins_ext.submission.formats import SCANNET200_LABELS
 from tests.fixtures import tiny_datasets as tiny
+from tests.fixtures.call_verb import call_verb
 from tests.fixtures.shrunk_downstream import FOLDER, load
 from tests.fixtures.submissions import (
     INSTANCE,
@@ -209,14 +210,6 @@ def test_scenes_without_labels_are_counted_and_need_save(tmp_path, monkeypatch):
 def test_the_tools_as_a_user_calls_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     experiment("semseg-ptv3-nuscenes", "val")
-    environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
-
-    def run(*command):
-        return subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=120)
-
-    def tool(*arguments):
-        return run(sys.executable, "-m", "pointins_ext", "submit", *arguments)
-
     folder = "exp/pointins/semseg-ptv3-nuscenes"
     for arguments, words in [
         (("-e", "exp/pointins/none"), "exp/pointins/none/config.py not found"),
@@ -225,16 +218,17 @@ def test_the_tools_as_a_user_calls_them(tmp_path, monkeypatch):
             "keep the predictions first: pointins test -d pointins -n semseg-ptv3-nuscenes -- test.save",
         ),
     ]:
-        done = tool(*arguments)
+        done = call_verb("submit", *arguments)
         assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
 
     # what the error says to do, on the split of the server
     verb, *flags = re.search(r"pointins (test .*)", done.stderr)[1].split()
-    test = [sys.executable, "-m", "pointins_ext", verb, "-g", "1", *flags, "data.test.split=test"]
-    assert run(*test).returncode == 0
-    done = tool("-e", folder)
+    assert call_verb(verb, "-g", 1, *flags, "data.test.split=test").returncode == 0
+    done = call_verb("submit", "-e", folder)
     assert done.returncode == 2 and "no prediction for 2 of the 2 scans of split val" in done.stderr
-    done = tool("-e", folder, "--split", "test", "--out", "mine.zip")
+    environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    command = [sys.executable, "-m", "pointins_ext", "submit", "-e", folder, "--split", "test", "--out", "mine.zip"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "1 scans -> mine.zip", done.stderr
     with zipfile.ZipFile("mine.zip") as archive:
         assert {"lidarseg/test/token4_lidarseg.bin", "test/submission.json"} < set(archive.namelist())

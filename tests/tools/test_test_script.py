@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.call_verb import call_verb
 from tests.fixtures.tiny_training import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -48,9 +49,15 @@ def run(cwd, *arguments):
 
 
 @pytest.mark.parametrize("flags, weight", [((), "model_best"), (("-w", "model_last"), "model_last")])
-def test_the_experiments_own_config_and_weight(experiment, tmp_path, flags, weight):
+def test_the_experiments_own_config_and_weight(experiment, tmp_path, monkeypatch, flags, weight):
     before = (experiment / "config.py").read_text()
-    done = run(tmp_path, "-d", "tiny", "-n", "first", *flags, "--", "test.verbose=False")
+    request = ("-d", "tiny", "-n", "first", *flags, "--", "test.verbose=False")
+    if flags:
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "tiny_tester", raising=False)
+        done = call_verb("test", "-g", 1, *request, cwd=tmp_path)
+    else:  # as a user starts it
+        done = run(tmp_path, *request)
     assert done.returncode == 0 and done.stdout.startswith("host: embedded"), done.stderr
     result = (experiment / "result.json").read_text()
     assert f"exp/tiny/first/model/{weight}.pth" in result and '"verbose": false' in result and '"batch": 1' in result
@@ -59,9 +66,9 @@ def test_the_experiments_own_config_and_weight(experiment, tmp_path, flags, weig
 
 def test_a_config_without_a_tester_and_a_missing_experiment_are_one_line(experiment, tmp_path):
     (experiment / "config.py").write_text(CONFIG)
-    done = run(tmp_path, "-d", "tiny", "-n", "first")
+    done = call_verb("test", "-g", 1, "-d", "tiny", "-n", "first", cwd=tmp_path)
     assert done.returncode == 2 and "test = dict(type=...) is missing" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    done = run(tmp_path, "-d", "tiny", "-n", "second")
+    done = call_verb("test", "-g", 1, "-d", "tiny", "-n", "second", cwd=tmp_path)
     assert done.returncode == 2 and "config.py not found" in done.stderr, done.stderr
-    assert run(tmp_path, "-n", "first").returncode == 2  # usage
+    assert call_verb("test", "-n", "first", cwd=tmp_path).returncode == 2  # usage

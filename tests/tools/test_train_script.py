@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.call_verb import call_verb
 from tests.fixtures.tiny_training import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -19,24 +20,32 @@ def train(cwd, *arguments, **environment):
 
 
 def test_run_and_resume_from_any_folder(tmp_path):
+    """A run sees the code of its snapshot, a new one at every start; a resumed run keeps its own, which may differ."""
     config = tmp_path / "tiny" / "first.py"
     config.parent.mkdir()
     config.write_text(CONFIG)
+    folder = tmp_path / "exp" / "tiny" / "a b"
+    code = folder / "code"
+    (code / "left").mkdir(parents=True)
     stop = ["hooks.LossRecorder.stop_after=10", "hooks.InformationWriter.interval=1"]
     stopped = train(tmp_path, "-c", "tiny/first", "-n", "a b", "--", *stop)
     assert stopped.returncode != 0 and "KeyboardInterrupt" in stopped.stderr
-    folder = tmp_path / "exp" / "tiny" / "a b"
-    assert {"config.py", "train.log", "model", "code"} <= {path.name for path in folder.iterdir()}
-    assert {path.name for path in (folder / "code").iterdir()} == {"pointins_ext", "tools", "configs"}
+    assert {"config.py", "train.log", "model"} <= {path.name for path in folder.iterdir()}
+    assert {path.name for path in folder.iterdir() if "code" in path.name} == {"code"}
+    assert {path.name for path in code.iterdir()} == {"pointins_ext", "tools", "configs"}
     assert "stop_after=10" in (folder / "config.py").read_text()
+
+    script = code / "pointins_ext" / "cli" / "launch.py"
+    script.write_text(script.read_text().replace("def train(argv):", "def train(argv):\n    print(run.__file__)", 1))
     done = train(tmp_path, "-c", "tiny/first", "-n", "a b", "-r", "true", "--", "hooks.LossRecorder.stop_after=None")
     assert done.returncode == 0, done.stderr
+    assert f"{code}/pointins_ext/run.py" in done.stdout and script.read_text().count("__file__") == 1
     log = (folder / "train.log").read_text()
     assert "Train: [1/4][3/4]" in log and "Resuming at epoch 3 of 4" in log and "Train: [4/4][4/4]" in log
 
 
 def test_a_missing_config_lists_the_near_names(tmp_path):
-    done = train(tmp_path, "-d", "pointins", "-c", "pretrain-dos-room")
+    done = call_verb("train", "-d", "pointins", "-c", "pretrain-dos-room", cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "near names in" in done.stderr and "pretrain-dos-rooms.py" in done.stderr
     assert not (tmp_path / "exp").exists()
@@ -62,24 +71,7 @@ def test_a_bad_request_writes_nothing_and_deletes_nothing(tmp_path, flags, words
     for path in (old / "code" / "tools" / "train.py", old / "config.py", tmp_path / "exp" / "tiny" / "file"):
         path.write_text("of an earlier run")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    done = train(tmp_path, "-c", "tiny/first", "-n", "old", *flags)
+    done = call_verb("train", "-g", 1, "-c", "tiny/first", "-n", "old", *flags, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert words in done.stderr and "host:" not in done.stdout
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
-
-
-def test_a_run_sees_the_code_of_its_snapshot(tmp_path):
-    """A new one at every start; a resumed run keeps its own, also one that no longer is the checkout's."""
-    config = tmp_path / "tiny" / "first.py"
-    config.parent.mkdir()
-    config.write_text(CONFIG)
-    code = tmp_path / "exp" / "tiny" / "run" / "code"
-    (code / "left").mkdir(parents=True)
-    done = train(tmp_path, "-c", "tiny/first", "-n", "run", "--", "epoch=1")
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in code.iterdir()} == {"pointins_ext", "tools", "configs"}
-    assert {path.name for path in code.parent.iterdir() if "code" in path.name} == {"code"}
-    script = code / "pointins_ext" / "cli" / "launch.py"
-    script.write_text(script.read_text().replace("def train(argv):", "def train(argv):\n    print(run.__file__)", 1))
-    done = train(tmp_path, "-c", "tiny/first", "-n", "run", "-r", "true")
-    assert f"{code}/pointins_ext/run.py" in done.stdout and script.read_text().count("__file__") == 1
