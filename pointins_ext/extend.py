@@ -6,9 +6,9 @@ import os
 import tempfile
 from contextlib import contextmanager
 
+from pointins_ext.embedded.config import Config
 from pointins_ext.errors import UserError
 from pointins_ext.hooks import presets
-from pointins_ext.host import Config
 
 # Datasets of driving scenes: longer offsets, coarser voxels.
 OUTDOOR = ("NuScenes", "SemanticKITTI", "Waymo")

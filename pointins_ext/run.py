@@ -1,12 +1,8 @@
 """What every process of a run does. Spawned processes import this module, and with it the whole plug-in."""
 
-import os
-
 import torch
 
 from pointins_ext import plugin  # noqa: F401
-from pointins_ext.checkpoint import require_checkpoint
-from pointins_ext.embedded.defaults import check_shares
 from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
 
@@ -29,14 +25,6 @@ def test(cfg):
         )
     cfg = default_setup(cfg)
     TESTERS.build(dict(cfg=cfg, **cfg.test)).test()
-
-
-def check_request(cfg, args):
-    """What can be told before anything is written. ValueError or FileNotFoundError for what cannot be trained."""
-    processes = int(os.environ.get("WORLD_SIZE", max(args.num_gpus, 1) * args.num_machines))
-    check_shares(cfg, processes)
-    if cfg.get("weight"):
-        require_checkpoint(cfg.weight)
 
 
 def start(task, cfg, args):

@@ -15,13 +15,12 @@ def is_checkout():
 
 def copy_code(folder):
     """`folder` holds the code of this checkout, and of Pointcept where it is the host, in the place of what it held."""
-    from pointins_ext import host  # here, because a run that is resumed binds the host of its copy, not this one
-    from pointins_ext.host.locate import pointcept_root
+    from pointins_ext.host.request import expected_root  # here, because it brings PyTorch
 
     temporary, old = (f"{folder}.{os.getpid()}.{kind}" for kind in ("new", "old"))
     sources = [ROOT / name for name in FOLDERS]
-    if host.NAME == "pointcept":
-        sources.append(pointcept_root() / "pointcept")
+    if root := expected_root():
+        sources.append(root / "pointcept")
     try:
         for source in sources:
             ignored = shutil.ignore_patterns("__pycache__")

@@ -1,4 +1,4 @@
-"""What every process of a run does: errors of its request come before anything is written."""
+"""What every process of a run does."""
 
 from types import SimpleNamespace
 
@@ -6,30 +6,6 @@ import pytest
 
 from pointins_ext import run
 from pointins_ext.host import Config
-
-
-def request(tmp_path, num_gpus=1, **cfg):
-    run.check_request(Config(dict(batch_size=4, **cfg)), SimpleNamespace(num_gpus=num_gpus, num_machines=1))
-
-
-@pytest.fixture(autouse=True)
-def no_torchrun(monkeypatch):
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-
-
-def test_a_batch_must_be_shared_among_the_processes(tmp_path, monkeypatch):
-    request(tmp_path, num_gpus=2)
-    request(tmp_path, num_gpus=0)
-    with pytest.raises(ValueError, match="batch_size = 4 must be a multiple of the number of processes, 3"):
-        request(tmp_path, num_gpus=3)
-    monkeypatch.setenv("WORLD_SIZE", "8")  # torchrun's word counts
-    with pytest.raises(ValueError, match="number of processes, 8"):
-        request(tmp_path, num_gpus=1)
-
-
-def test_a_weight_must_be_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="gone.pth"):
-        request(tmp_path, weight=str(tmp_path / "gone.pth"))
 
 
 def test_a_config_without_a_tester_is_named():

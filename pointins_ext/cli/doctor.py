@@ -198,6 +198,8 @@ def main(argv) -> int:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # Pointcept says what it lacks; so do we
             from pointins_ext import host
+
+            bound = host.NAME
     except (ImportError, ValueError) as error:
         say("Host", f"error: {error}")
         print("\nNext: correct POINTCEPT_ROOT, or unset POINTINS_HOST to train on the embedded host")
@@ -211,5 +213,5 @@ def main(argv) -> int:
         say("Self-test", f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
         print("\nNext: sh tests/run.sh, in a clone of the repository, shows which part is broken")
         return 2
-    print(f"\nNext: {next_command(host.NAME, torch.cuda.is_available(), complete)}")
+    print(f"\nNext: {next_command(bound, torch.cuda.is_available(), complete)}")
     return 0

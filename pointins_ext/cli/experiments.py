@@ -55,7 +55,7 @@ def find_config(name, dataset=None):
 def _pointcept_configs():
     if os.environ.get("POINTINS_HOST") == "embedded":
         return None
-    from pointins_ext.host.locate import pointcept_root  # here, because it brings the host, which takes seconds
+    from pointins_ext.host.locate import pointcept_root  # here, because it brings PyTorch
 
     root = pointcept_root()
     return root and root / "configs"

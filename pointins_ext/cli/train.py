@@ -67,7 +67,7 @@ def main(argv):
     if not is_checkout() or "RANK" in os.environ:  # torchrun's processes would write the one copy at once
         start(flags, other_interpreter(args), None)
         return
-    launcher().check(flags)
+    checker().check(flags)
     copy_code(code)
     start(flags, other_interpreter(args), code)
 
@@ -77,6 +77,13 @@ def start(flags, python, code):
     if python or code:
         become("train", flags, python, code)
     launcher().train(flags)
+
+
+def checker():
+    """What tells errors of a request, without the seconds that the host takes to bind."""
+    from pointins_ext.cli import request
+
+    return request
 
 
 def launcher():

@@ -1,3 +1,1 @@
-"""Hooks: what is registered in HOOKS."""
-
-from pointins_ext.hooks import evaluators, monitor, oracle, regularizers, weights  # noqa: F401
+"""Hooks: `pointins_ext.plugin` registers them in HOOKS."""

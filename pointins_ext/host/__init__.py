@@ -1,7 +1,7 @@
 """The one door to whatever hosts the plug-in: Pointcept where it is importable, else the embedded host.
 
 `POINTINS_HOST=auto|pointcept|embedded` chooses. `NAME` and `REASON` say what was bound and why; every other name is the
-host's own registry, class or function.
+host's own registry, class or function. The first name that is asked for binds the host, which takes seconds.
 """
 
 import importlib
@@ -9,10 +9,12 @@ import os
 from typing import TYPE_CHECKING
 
 from pointins_ext.errors import UserError
-from pointins_ext.host import locate
 
 if TYPE_CHECKING:  # for editors and type checkers; Pointcept's names are alike
     from pointins_ext.host.embedded_host import *  # noqa: F403
+
+    NAME: str
+    REASON: str
 
 # What the plug-in takes from its host; every host module has all of them.
 NAMES = [
@@ -51,12 +53,30 @@ NAMES = [
 ]
 
 
+__all__ = ["NAME", "NAMES", "REASON", "wanted", *NAMES]
+
+
+def wanted() -> str:
+    """What POINTINS_HOST asks for. ValueError for what is no host."""
+    value = os.environ.get("POINTINS_HOST", "auto")
+    if value not in ("auto", "pointcept", "embedded"):
+        raise UserError(f"POINTINS_HOST is '{value}'; expected auto, pointcept or embedded")
+    return value
+
+
+def __getattr__(name):
+    if name not in ("NAME", "REASON", *NAMES):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    host, reason, bound = _bind()
+    globals().update(bound, NAME=host, REASON=reason)
+    return globals()[name]
+
+
 def _bind():
-    """(name, reason, module) of the host. Raises where the one that POINTINS_HOST asks for cannot be bound."""
-    wanted = os.environ.get("POINTINS_HOST", "auto")
-    if wanted not in ("auto", "pointcept", "embedded"):
-        raise UserError(f"POINTINS_HOST is '{wanted}'; expected auto, pointcept or embedded")
-    if wanted == "embedded":
+    """(name, reason, names) of the host. Raises where the one that POINTINS_HOST asks for cannot be bound."""
+    from pointins_ext.host import locate  # here, because it imports PyTorch
+
+    if wanted() == "embedded":
         return "embedded", "POINTINS_HOST=embedded", _names("embedded")
     problem = locate.pointcept_problem()
     if problem is None:
@@ -66,7 +86,7 @@ def _bind():
             if not str(error.name).startswith("pointcept"):
                 raise
             problem = f"Pointcept at {locate.pointcept_root()} is too old ({error}); update it"
-    if wanted == "pointcept":
+    if wanted() == "pointcept":
         raise ImportError(f"POINTINS_HOST=pointcept, but {problem}")
     return "embedded", problem, _names("embedded")
 
@@ -74,8 +94,3 @@ def _bind():
 def _names(name: str):
     module = importlib.import_module(f"pointins_ext.host.{name}_host")
     return {name: getattr(module, name) for name in NAMES}
-
-
-NAME, REASON, _bound = _bind()
-globals().update(_bound)
-__all__ = ["NAME", "NAMES", "REASON", *NAMES]

@@ -21,8 +21,8 @@ def pointcept_root() -> Path | None:
     return Path(spec.submodule_search_locations[0]).parent if spec else None
 
 
-def pointcept_problem() -> str | None:
-    """Why Pointcept cannot be the host, in one line; None when it can. Puts POINTCEPT_ROOT on the import path."""
+def root_problem() -> str | None:
+    """Why there is no Pointcept to import, in one line; None where there is. Puts POINTCEPT_ROOT on the import path."""
     root = pointcept_root()
     if root is None:
         return "Pointcept is not installed and POINTCEPT_ROOT is not set"
@@ -30,6 +30,13 @@ def pointcept_problem() -> str | None:
         return f"POINTCEPT_ROOT={root} has no folder 'pointcept'; expected the root of a Pointcept checkout"
     if str(root) not in sys.path:
         sys.path.append(str(root))
+    return None
+
+
+def pointcept_problem() -> str | None:
+    """Why Pointcept cannot be the host, in one line; None when it can, and then it is imported."""
+    if problem := root_problem():
+        return problem
     try:
         with stand_ins.installed(), scopes.read_from_the_frame():
             for name in REQUIRED:
@@ -40,5 +47,5 @@ def pointcept_problem() -> str | None:
             if isinstance(error, ModuleNotFoundError)
             else ""
         )
-        return f"Pointcept at {root} cannot be imported ({error}){advice}"
+        return f"Pointcept at {pointcept_root()} cannot be imported ({error}){advice}"
     return None

@@ -5,6 +5,7 @@ import tempfile
 from contextlib import contextmanager
 
 from pointcept.engines import defaults
+from pointcept.engines.defaults import default_argument_parser  # noqa: F401
 from pointcept.utils.config import Config
 
 from pointins_ext.embedded.config import Config as EmbeddedConfig

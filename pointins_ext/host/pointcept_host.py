@@ -11,7 +11,7 @@ from pointcept.datasets.nuscenes import NuScenesDataset
 from pointcept.datasets.semantic_kitti import SemanticKITTIDataset
 from pointcept.datasets.transform import TRANSFORMS, Compose
 from pointcept.datasets.utils import point_collate_fn
-from pointcept.engines.defaults import default_argument_parser, default_setup
+from pointcept.engines.defaults import default_setup
 from pointcept.engines.hooks.builder import HOOKS
 from pointcept.engines.hooks.default import HookBase
 from pointcept.engines.test import TESTERS
@@ -22,13 +22,12 @@ from pointcept.models.modules import PointModel, PointModule
 from pointcept.models.utils import batch2offset, offset2batch, offset2bincount
 from pointcept.models.utils.structure import Point
 from pointcept.utils import comm
-from pointcept.utils.config import Config
 from pointcept.utils.logger import get_root_logger
 from pointcept.utils.scheduler import CosineScheduler
 
 from pointins_ext.engine.launch import launch as _launch
 from pointins_ext.host import pointcept_trainer
-from pointins_ext.host.pointcept_config import default_config_parser, read_config
+from pointins_ext.host.pointcept_config import Config, default_argument_parser, default_config_parser, read_config
 from pointins_ext.host.pointcept_model import build_model
 
 

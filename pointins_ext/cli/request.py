@@ -1,0 +1,35 @@
+"""The request of a training in long flags: read, and checked before anything is written or the host is bound."""
+
+import os
+
+from pointins_ext.checkpoint import require_checkpoint
+from pointins_ext.embedded.defaults import check_shares
+from pointins_ext.extend import switched_config_file
+from pointins_ext.host.request import reader
+
+
+def check(argv):
+    """Parsed flags of a training. Errors of all that can be told before anything is written."""
+    parser = reader().default_argument_parser()
+    parser.prog = "pointins train"
+    parser.add_argument("--extend", choices=("pointins",), help="add the offset branch to a pretraining config")
+    args = parser.parse_args(argv)
+    check_config(configured(reader().read_config, args), args)
+    return args
+
+
+def configured(parse, args):
+    """The config that the command line asks for, by the function `parse` of the host."""
+    options = dict(args.options or {})
+    if not args.extend or options.get("resume"):
+        return parse(args.config_file, options)
+    with switched_config_file(args.config_file) as path:
+        return parse(path, options)
+
+
+def check_config(cfg, args):
+    """ValueError or FileNotFoundError for what these processes cannot train."""
+    processes = int(os.environ.get("WORLD_SIZE", max(args.num_gpus, 1) * args.num_machines))
+    check_shares(cfg, processes)
+    if cfg.get("weight"):
+        require_checkpoint(cfg.weight)
