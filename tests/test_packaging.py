@@ -12,24 +12,22 @@ from pointins_ext.datasets.readers import write_ply
 from pointins_ext.datasets.rooms import generate_room
 
 ROOT = Path(__file__).parents[1]
+# where the command has trained: the package as a script has it
 USE = """
 import sys
 from pathlib import Path
 
 import pointins_ext
-from pointins_ext import run
 from pointins_ext.datasets.rooms import generate_room
 from pointins_ext.host import default_config_parser
 
 folder = Path(pointins_ext.__file__).parent
 assert str(folder).startswith(sys.argv[1]), folder
 assert pointins_ext.CONFIGS.is_relative_to(folder)
-options = dict(save_path="run", num_rooms=2, epoch=1, eval_epoch=1, num_worker=0, seed=0)
-cfg = default_config_parser(str(pointins_ext.CONFIGS / "pointins/pretrain-dos-rooms.py"), options)
-cfg.model.offset_warmup_steps = 0
-run.train(cfg)
+default_config_parser(str(pointins_ext.CONFIGS / "pointins/pretrain-dos-rooms.py"), dict(save_path="run"))
 room = generate_room(3)
-instance, center = pointins_ext.segment(room["coord"], room["color"], weight="run/model/model_last.pth")
+weight = "exp/pointins/run/model/model_last.pth"
+instance, center = pointins_ext.segment(room["coord"], room["color"], weight=weight)
 assert len(instance) == len(room["coord"]) and center.shape[1] == 3
 print("works")
 """
@@ -104,8 +102,8 @@ def test_an_installed_wheel_trains_and_segments(wheel, tmp_path):
     target = tmp_path / "site"
     checked(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, wheel)
     environment = dict(os.environ, PYTHONPATH=str(target), POINTINS_HOST="embedded", OMP_NUM_THREADS="1")
-    assert "works" in checked(sys.executable, "-c", USE, target, cwd=tmp_path, env=environment)
     commands_work([sys.executable, target / "bin/pointins"], tmp_path / "elsewhere", environment)
+    assert "works" in checked(sys.executable, "-c", USE, target, cwd=tmp_path / "elsewhere", env=environment)
 
 
 @pytest.mark.slow
@@ -118,6 +116,6 @@ def test_the_wheel_in_an_empty_environment(wheel, extra, tmp_path):
     checked(python, "-m", "pip", "install", "-q", "-c", constraints, f"{wheel}{extra}", cwd=tmp_path)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= dict(POINTINS_HOST="embedded", OMP_NUM_THREADS="1")
-    assert "works" in checked(python, "-c", USE, tmp_path / "empty", cwd=tmp_path, env=environment)
     commands_work([tmp_path / "empty/bin/pointins"], tmp_path / "elsewhere", environment)
+    assert "works" in checked(python, "-c", USE, tmp_path / "empty", cwd=tmp_path / "elsewhere", env=environment)
     assert (tmp_path / "elsewhere/out.png").exists() == bool(extra)  # without matplotlib there is no picture
