@@ -6,6 +6,7 @@ from pointins_ext.branch.head import OffsetHead
 from pointins_ext.branch.loss import offset_loss
 from pointins_ext.branch.merge import Merged, MergeEvidence, merge_regions
 from pointins_ext.branch.odr import OffsetDistributionRegularization
+from pointins_ext.branch.pairwise import PairwiseClusteringRegularization
 from pointins_ext.branch.pose import Affine, recover_affine, transform_vectors
 from pointins_ext.branch.prior import MagnitudePrior
 from pointins_ext.branch.rule import GraphRule
@@ -23,6 +24,7 @@ __all__ = [
     "OffsetField",
     "OffsetHead",
     "PairGraph",
+    "PairwiseClusteringRegularization",
     "PseudoInstances",
     "Regularizer",
     "SpatialClusteringRegularization",

@@ -63,12 +63,12 @@ def merge_regions(region: torch.Tensor, contact: Contacts, evidence: MergeEviden
 
 
 class _Merging:
-    """A queue of pairs; a pair that has changed since it was queued is outdated, which its ends' versions tell."""
+    """A queue of pairs by what speaks for them; an entry whose pair is worth something else by now is outdated."""
 
     def __init__(self, sizes, evidence):
         self.sizes, self.evidence = sizes, evidence
         self.beside: list[dict[int, list[float]]] = [{} for _ in sizes]  # neighbor -> sums of the contact
-        self.parent, self.version = list(range(len(sizes))), [0] * len(sizes)
+        self.parent = list(range(len(sizes)))
         self.queue = []
 
     def connect(self, a, b, sums):
@@ -81,29 +81,30 @@ class _Merging:
         for a, others in enumerate(self.beside):
             self.offer(a, [b for b in others if a < b])
         while self.queue:
-            _, a, b, *versions = heapq.heappop(self.queue)
-            if [self.version[a], self.version[b]] == versions:
+            value, a, b = heapq.heappop(self.queue)
+            if b in self.beside[a] and self.value(a, b) == -value:
                 a, b = (a, b) if len(self.beside[a]) >= len(self.beside[b]) else (b, a)
-                self.join(a, b)
-                self.offer(a, self.beside[a])
+                self.offer(a, self.join(a, b))
 
     def offer(self, a, others):
         """Queue the pairs of `a` that should merge."""
         for b in others:
             if (value := self.value(a, b)) > 0:
-                heapq.heappush(self.queue, (-value, a, b, self.version[a], self.version[b]))
+                heapq.heappush(self.queue, (-value, a, b))
 
     def join(self, a, b):
-        """`b` becomes part of `a`."""
-        self.parent[b], self.version[b] = a, -1
-        self.version[a] += 1
+        """`b` becomes part of `a`; returns the neighbors for whom that changes anything, seldom all of them."""
+        size = self.sizes[a]
+        self.parent[b] = a
         self.sizes[a] += self.sizes[b]
-        for other, sums in self.beside[b].items():
+        contacts, self.beside[b] = self.beside[b], {}
+        for other, sums in contacts.items():
             del self.beside[other][b]
             if other != a:
                 known = self.beside[a].get(other)
                 self.connect(a, other, _add(known, sums) if known else sums)
-        self.beside[b] = {}
+        # of two sizes the smaller counts
+        return [other for other in self.beside[a] if other in contacts or self.sizes[other] > size]
 
     def result(self):
         """Root of every region, and the strongest evidence that a root has left."""

@@ -85,6 +85,8 @@ class PointINS(PointModel):
 
     def before_step(self):
         self.pretrainer.before_step()
+        if self.step == self.warmup_steps:
+            self._forget_warm_up()
 
     def after_step(self):
         self.step += 1
@@ -127,6 +129,13 @@ class PointINS(PointModel):
         """Exactly zero, yet every head stays in the graph: DDP runs with find_unused_parameters=False."""
         loss = 0.0 - sum(self.student.offset_head(p.features).sum() for p in passes.students) * 0.0
         return loss, loss.detach()
+
+    def _forget_warm_up(self) -> None:
+        """Adam's state of the head starts anew with its loss: the zero gradients of the warm-up would have used up the
+        bias correction, and the first real ones make steps of 4 to 6 times the learning rate.
+        """
+        for parameter in self.student.offset_head.parameters():
+            self.trainer.optimizer.state.pop(parameter, None)
 
     def _scene_field(self, views: BackboneOutput, head: _OffsetHead, passes: Passes) -> OffsetField:
         """Predicted offsets of a pass, turned from each view's frame into the scene's."""

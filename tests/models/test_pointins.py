@@ -82,7 +82,10 @@ def test_events_reach_the_pretrainer_and_steps_are_counted(monkeypatch):
     model = build(pointins_config(offset_warmup_steps=None, offset_warmup_ratio=0.25))
     # two steps are accumulated: the scheduler counts half of them
     cfg = SimpleNamespace(scheduler=SimpleNamespace(total_steps=20))
-    trainer = SimpleNamespace(cfg=cfg, start_epoch=1, max_epoch=4, train_loader=range(10), writer=None)
+    optimizer = SimpleNamespace(state={})
+    trainer = SimpleNamespace(
+        cfg=cfg, start_epoch=1, max_epoch=4, train_loader=range(10), writer=None, optimizer=optimizer
+    )
     model.trainer = trainer
     events = ["before_train", "before_epoch", "before_step", "after_step", "after_epoch", "after_train"]
     seen = []
@@ -149,6 +152,23 @@ def test_the_switch_is_at_the_first_step_after_warm_up():
 
 
 # the teacher receives no gradient
+def test_the_heads_first_step_after_the_warm_up_is_as_long_as_its_learning_rate():
+    model = build(pointins_config(offset_warmup_steps=400))
+    head = model.student.offset_head
+    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
+    model.trainer, model.pretrainer.before_step = SimpleNamespace(optimizer=optimizer), lambda: None
+    for parameter in head.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for _ in range(400):
+        optimizer.step()  # what the zero loss of the warm-up gives
+    model.step, before = 400, head.mlp[3].weight.detach().clone()
+    model.before_step()
+    model(batch())["loss"].backward()
+    optimizer.step()
+    step = (head.mlp[3].weight - before).abs().max()
+    assert 0.99e-3 < step < 1.01e-3, f"{step / 1e-3:.2f} times the learning rate"
+
+
 def test_gradients_reach_the_students_head_and_encoder_but_no_teacher():
     model = with_regularizers(build(pointins_config()))
     data = batch()

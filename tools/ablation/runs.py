@@ -105,6 +105,8 @@ class Run:
         last = self.folder / "pretrain/model/model_last.pth"
         settings = self.setting.pretrain | self.scans | self.arm.options
         settings |= dict(seed=self.seed, epoch=epoch, eval_epoch=saves)
+        if self.setting.scene_seed:
+            settings[self.setting.scene_seed] = self.seed
         resume = [f"weight={last}", "resume=True"] if last.is_file() else []
         return tool("train", self.config(), save_path=self.folder / "pretrain", options=literals(settings) + resume)
 

@@ -17,8 +17,8 @@ class Arm:
 
 
 def scr_arm(**options) -> Arm:
-    """PointINS with other options of its SCRHook."""
-    return Arm("components-both", {f"hooks.SCRHook.{name}": value for name, value in options.items()})
+    """ODR and SCR of K-means with other options of its SCRHook."""
+    return Arm("components-odr_kmeans", {f"hooks.SCRHook.{name}": value for name, value in options.items()})
 
 
 ARMS = {
@@ -27,6 +27,8 @@ ARMS = {
     "odr": Arm("components-odr"),
     "scr": Arm("components-scr"),
     "both": Arm("components-both"),
+    "kmeans": Arm("components-kmeans"),
+    "odr_kmeans": Arm("components-odr_kmeans"),
     "paper": Arm("components-paper"),
     "oracle": Arm("components-oracle"),
     "random": Arm(None),
@@ -34,16 +36,16 @@ ARMS = {
     "scr_then_odr": Arm("layout-scr_then_odr"),
     "odr_student": Arm("layout-odr_student"),
     "constant": scr_arm(late=None),
-    "late_wide": Arm("components-both", {"hooks.SCRHook.late.radius": 0.12}),
-    "late_k1": Arm("components-both", {"hooks.SCRHook.late.num_clusters": 1}),
+    "late_wide": Arm("components-odr_kmeans", {"hooks.SCRHook.late.radius": 0.12}),
+    "late_k1": Arm("components-odr_kmeans", {"hooks.SCRHook.late.num_clusters": 1}),
     "k3": scr_arm(num_clusters=3),
     "k8": scr_arm(num_clusters=8),
     "k20": scr_arm(num_clusters=20),
     "concat": scr_arm(feature="concat"),
     "balanced": scr_arm(feature="balanced"),
     "exclude_cut": scr_arm(exclude_cut=True),
-    "lambda_1": Arm("components-both", {"model.offset_loss_weight": 1.0}),
-    "no_ramp": Arm("components-both", {"hooks.ODRHook.ramp_steps": 0}),
+    "lambda_1": Arm("components-odr_kmeans", {"model.offset_loss_weight": 1.0}),
+    "no_ramp": Arm("components-odr_kmeans", {"hooks.ODRHook.ramp_steps": 0}),
 }
 ARMS |= {f"prior_{n}": Arm(f"priors-{n}") for n in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
 ARMS |= {f"{name}_{way}": Arm(f"plugin-{name}-{way}") for name in ("sonata", "psa") for way in ("without", "with")}
@@ -53,7 +55,20 @@ REFERENCE = "none"
 # suite -> its arms, each with the one that it is compared with; suites share their runs
 SUITES = {
     "components": dict.fromkeys(
-        ("random", "none", "offsets", "odr", "scr", "both", "paper", "oracle", "supervised"), "none"
+        (
+            "random",
+            "none",
+            "offsets",
+            "odr",
+            "scr",
+            "both",
+            "kmeans",
+            "odr_kmeans",
+            "paper",
+            "oracle",
+            "supervised",
+        ),
+        "none",
     ),
     "priors": dict.fromkeys(("scr", *(name for name in ARMS if name.startswith("prior_"))), "scr"),
     "layout": dict.fromkeys(("none", "both", "scr_then_odr", "odr_student"), "none"),
@@ -64,7 +79,7 @@ SUITES = {
     },
     "scr": dict.fromkeys(
         (
-            "both",
+            "odr_kmeans",
             "constant",
             "late_wide",
             "late_k1",
@@ -77,7 +92,7 @@ SUITES = {
             "lambda_1",
             "no_ramp",
         ),
-        "both",
+        "odr_kmeans",
     ),
 }
 
@@ -94,6 +109,7 @@ class Setting:
     test_scenes: dict  # overrides that choose the scenes to score
     label_free: tuple[str, ...]  # flags of evaluate_label_free.py
     rivals: str  # whose parameters in pointins_ext/instances/rivals.json its rivals take
+    scene_seed: str | None = None  # option of the pretraining that varies its scenes with the seed of the run
     scans: bool = False  # lies in a folder of the user's
 
 
@@ -112,6 +128,7 @@ SETTINGS = {
         test_scenes={"data.test.num_scenes": 192, "num_worker": 0},
         label_free=("--data", "rooms", "--num-scenes", "48"),
         rivals="rooms",
+        scene_seed="room_seed",
     ),
     # PTv3 of the paper's size, 2 cm voxels
     "ptv3-rooms": Setting(
@@ -125,6 +142,7 @@ SETTINGS = {
         test_scenes={"data.test.num_scenes": 48},
         label_free=("--data", "rooms", "--num-scenes", "48"),
         rivals="rooms",
+        scene_seed="room_seed",
     ),
     "drives": Setting(
         config="drives",
@@ -135,6 +153,7 @@ SETTINGS = {
         test_scenes={"data.test.num_scenes": 96, "num_worker": 0},
         label_free=("--data", "drives", "--num-scenes", "48"),
         rivals="drives",
+        scene_seed="drive_seed",
     ),
     "mosd": Setting(
         config="scans",
