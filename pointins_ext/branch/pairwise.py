@@ -22,13 +22,20 @@ class PairwiseClusteringRegularization:
     Crops of one scene overlap, and what one cuts off another may show: their voxels are thrown into one grid, and all
     views get the same centers. Dominant planes (floor, walls, table tops) get no target: where the middle of a floor
     lies depends on the crop. Objects of fewer than `min_points` voxels and targets longer than `max_length` meters
-    (None: no cap) are invalid.
+    (None: no cap) are invalid. For ablations only: `planes=False` looks for no plane.
     """
 
-    def __init__(self, rule: GraphRule = TARGET_RULE, min_points: int = 10, max_length: float | None = None):
+    def __init__(
+        self,
+        rule: GraphRule = TARGET_RULE,
+        min_points: int = 10,
+        max_length: float | None = None,
+        planes: bool = True,
+    ):
         self.rule = rule
         self.min_points = min_points
         self.max_length = max_length
+        self.planes = planes
 
     @torch.no_grad()
     def __call__(self, coord, feat, offset, group, voxel: float) -> PseudoInstances:
@@ -65,7 +72,8 @@ class PairwiseClusteringRegularization:
         start = 0
         for scene in group.unique():
             own = (group == scene).nonzero().squeeze(1)
-            plane[own] = plane_points(coord[own], **PLANE_SEARCH)
+            if self.planes:
+                plane[own] = plane_points(coord[own], **PLANE_SEARCH)
             # turned for themselves: along the foot of a box signs would cross over from the floor at random
             normal = orient_normals(coord[own], estimate_normals(coord[own]), group=plane[own].long())
             merged = self.rule(coord[own], feat[own], offset[own], normal, torch.zeros_like(own), voxel, plane[own])

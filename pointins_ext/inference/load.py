@@ -26,12 +26,7 @@ def load_predictor(
     broken or foreign checkpoint.
     """
     checkpoint = read_checkpoint(weight)
-    state = checkpoint["state_dict"]
-    if not is_pretraining(state):
-        raise UserError(
-            f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
-            "have no teacher.offset_head; one that was trained on labels is for `pointins segment`"
-        )
+    require_pretraining(checkpoint["state_dict"], weight)
     return pretrained_predictor(checkpoint, weight, network, device, grid_size, config)
 
 
@@ -45,6 +40,15 @@ def pretrained_predictor(checkpoint: dict, weight, network, device, grid_size, c
     if grid_size is not None:
         predictor.scale, predictor.voxel_given = predictor.grid_size / grid_size, True
     return predictor
+
+
+def require_pretraining(state: dict, weight: str | os.PathLike) -> None:
+    """ValueError where tensors by name, of the file `weight`, are not those of a pretraining with the branch."""
+    if not is_pretraining(state):
+        raise UserError(
+            f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
+            "have no teacher.offset_head; one that was trained on labels is for `pointins segment`"
+        )
 
 
 def is_pretraining(state: dict) -> bool:

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from pointins_ext.branch import OffsetField
 from pointins_ext.errors import UserError
 from pointins_ext.inference.blocks import MARGIN_VOXELS, MAX_BLOCK_VOXELS, cut_blocks, predict_blocks
 from pointins_ext.inference.prediction import Prediction
@@ -36,10 +35,7 @@ class Predictor:
     @classmethod
     def from_config(cls, networks, cfg, scale: float | None = None) -> "Predictor":
         """Settings of a pretraining config: grid and channels from its transforms, levels from its model."""
-        train = cfg.data.train
-        while "transform" not in train:  # of several data sets, the first
-            train = train["datasets"][0]
-        transform = train["transform"]
+        train, transform = _first_dataset(cfg), first_transform(cfg)
         sample = _step(transform, "GridSample", "grid_size")
         collect = _step(transform, "Collect", "global_feat_keys")
         keys = [key.removeprefix("global_") for key in collect["global_feat_keys"]]
@@ -88,24 +84,6 @@ class Predictor:
         if not up_known:
             check_up(coord, source)
         check_units(coord, self.voxel, source)
-
-    def field(self, scene: dict) -> tuple[OffsetField, torch.Tensor]:
-        """Teacher field of a whole scene, meters of the network, and the loss voxel of every raw point.
-
-        This is what ODR and SCR see in training, but for crops and augmentation.
-        """
-        raw, _, coord, channels = self._voxels(scene)
-        views, _, offset = self._forward(coord, channels)
-        field = OffsetField(
-            coord=views.scene_coord,
-            features=views.features,
-            offset=offset,
-            view=views.view,
-            valid=torch.ones_like(views.view, dtype=torch.bool),
-            scene=views.view,
-            voxel=views.voxel,
-        )
-        return field, _nearest(raw.to(views.coord) * self.scale, views.scene_coord).squeeze(1)
 
     def _voxels(self, scene: dict):
         """Raw points (N,3), the V among them that stand for their voxels, these in the network's meters, and their
@@ -176,6 +154,18 @@ def require_extent(coord: np.ndarray, voxel: float, source: str = "") -> None:
             f"{MAX_VOXELS} can be told apart: remove outlying points, give these scans their voxel (grid_size), or "
             "divide coordinates in millimeters by 1000"
         )
+
+
+def first_transform(cfg) -> list[dict]:
+    """The pretraining pipeline of a config; of several data sets, that of the first."""
+    return _first_dataset(cfg)["transform"]
+
+
+def _first_dataset(cfg) -> dict:
+    train = cfg.data.train
+    while "transform" not in train:
+        train = train["datasets"][0]
+    return train
 
 
 def _step(transform, name: str, key: str) -> dict:

@@ -138,21 +138,7 @@ class PointINS(PointModel):
             self.trainer.optimizer.state.pop(parameter, None)
 
     def _scene_field(self, views: BackboneOutput, head: _OffsetHead, passes: Passes) -> OffsetField:
-        """Predicted offsets of a pass, turned from each view's frame into the scene's."""
-        affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
-        scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
-        # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some
-        # 10 %, leaves the loss voxel as it is.
-        voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
-        return OffsetField(
-            coord=views.scene_coord,
-            features=views.features.detach(),
-            offset=transform_vectors(affine.matrix, head(views.features), views.view),
-            view=views.view,
-            valid=torch.ones_like(views.view, dtype=torch.bool),
-            scene=views.view // self._views_per_scene(views, passes),
-            voxel=voxel,
-        )
+        return scene_field(views, head, self._views_per_scene(views, passes))
 
     def _regularized(self, field: OffsetField) -> torch.Tensor:
         """Student offsets, straight through its regularizers where the layout ablation put some."""
@@ -209,6 +195,24 @@ class PointINS(PointModel):
         self.teacher["offset_head"] = build_model(cfg)
         self.teacher["offset_head"].load_state_dict(self.student["offset_head"].state_dict())
         self.teacher["offset_head"].requires_grad_(False)
+
+
+def scene_field(views: BackboneOutput, head: _OffsetHead, views_per_scene: int) -> OffsetField:
+    """Offsets that `head` predicts for a pass, turned from each view's frame into the scene's."""
+    affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
+    scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
+    # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some 10 %,
+    # leaves the loss voxel as it is.
+    voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
+    return OffsetField(
+        coord=views.scene_coord,
+        features=views.features.detach(),
+        offset=transform_vectors(affine.matrix, head(views.features), views.view),
+        view=views.view,
+        valid=torch.ones_like(views.view, dtype=torch.bool),
+        scene=views.view // views_per_scene,
+        voxel=voxel,
+    )
 
 
 def _head_defaults(pretrainer: dict) -> dict:

@@ -202,11 +202,21 @@ def test_prior_gives_a_prior_that_loads(method, tmp_path):
     assert 0.1 < float(MagnitudePrior.load(path).quantile(torch.tensor(0.5))) < 1.0
 
 
-def test_study_prints_every_variant(weight):
-    done = tool("study", "--weight", weight, "--num-scenes", 1)
+def test_study_prints_every_variant_of_every_checkpoint(weight, tmp_path):
+    flags = ("--num-scenes", 1, "--draws", 1, "--num-clusters", 2, 5, "--json", tmp_path / "table.json")
+    done = tool("study", "--weight", weight, *flags)
     assert done.returncode == 0, done.stderr
-    rows = {line[:24].strip(): line.split()[-6:] for line in done.stdout.splitlines()[2:] if line}
-    assert {"raw", "ODR", "SCR", "ODR + SCR", "zero + SCR"} <= set(rows)
+    printed = {line[:40].strip() for line in done.stdout.splitlines()}
+    table = json.loads((tmp_path / "table.json").read_text())[str(weight)]
+    for name in (
+        "teacher's own",
+        "ODR",
+        "ODR + K-means loss_stage K2 r0.12",
+        "K-means loss_stage K5 r0.12",
+        "pairwise",
+    ):
+        assert name[:40] in printed and set(table[name]["cosine"]) == {"mean", "interval"}
+    assert -1 <= table["pairwise"]["cosine"]["mean"] <= 1 and 0 <= table["pairwise"]["stuff"]["mean"] <= 1
 
 
 def test_evaluate_writes_both_protocols(weight, tmp_path):
