@@ -13,7 +13,7 @@ class GraphRule:
     """Cut the graph of neighbors into regions that are surely one thing, then merge those that are one object.
 
     Every length is in voxels and every threshold a share of the scan itself, so that one setting serves rooms, table
-    tops and sweeps. How it was chosen: see `MergeEvidence`; `turn` and the rest afterwards, on the same scans.
+    tops and sweeps. How they were chosen: see `MergeEvidence`; the options here afterwards, on the same scans.
     """
 
     radius: float = 6.0  # of the edges, each voxel has 8: sweeps leave gaps between their rings

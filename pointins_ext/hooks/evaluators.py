@@ -169,7 +169,7 @@ class UnsupervisedInsEvaluator(HookBase):
             write_scalars(self.trainer.writer, "unsupervised", scalars, epoch)
 
     def target(self, scene):
-        """The labels that are scored. ValueError where the scene lacks them."""
+        """The labels that are scored. Raises ValueError if the scene lacks them."""
         keys = ("instance", "segment") if self.settings["segment_ignore_index"] else ("instance",)
         if not set(keys) <= scene.keys():
             raise UserError(

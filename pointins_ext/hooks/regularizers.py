@@ -29,8 +29,8 @@ class ODRHook(HookBase):
     What is not given comes from `presets.ODR[preset]`: "indoor", "outdoor", or "paper", the literal method. `prior`:
     "indoor", "outdoor", a file of `pointins prior`, or "auto" = fitted without labels from `auto_scans` training
     scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows linearly
-    from 0 over so many steps once the offset loss is on, because ranks blow an untrained head's noise up to full
-    length. Further options as OffsetDistributionRegularization. Raises ValueError for an option that there is not.
+    from 0 over this many steps once the offset loss is on, because ranks blow an untrained head's noise up to full
+    length. Other options: see OffsetDistributionRegularization. Raises ValueError if an option is unknown.
     """
 
     def __init__(
@@ -88,11 +88,12 @@ class SCRHook(HookBase):
     """Spatial clustering regularization on the teacher's offsets, with a fresh k-means seed every step.
 
     What is not given comes from `presets.SCR[preset]`: "indoor", "outdoor", or "paper", the literal method.
-    `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior
-    is that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization. `late`: options
-    that hold once the share `late_start` of all steps is done, over those of the preset's `late` (None: nothing
-    changes, as where `num_clusters` is given without it): segments can only split what shifted points have joined, and
-    learned offsets need them less than untrained ones. Raises ValueError for an option that there is not.
+    `length_cap`: targets longer than this multiple of the prior's 99.9 % quantile are dropped (None: no target is); the
+    prior is that of an ODRHook before it, else `prior`. `late`: options that replace others once the share
+    `late_start` of all steps is done, on top of the preset's `late` (None: nothing changes, which is also the default
+    if `num_clusters` is given): segments can only split what shifted points have joined, and learned offsets need
+    them less than untrained ones. Other options: see SpatialClusteringRegularization. Raises ValueError if an option
+    is unknown.
     """
 
     def __init__(self, side="teacher", preset="indoor", **options):
