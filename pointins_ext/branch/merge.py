@@ -1,4 +1,4 @@
-"""Regions merge into instances, the surest pair first, while what is seen at their contact speaks for it."""
+"""Regions merge into instances, the surest pair first, as long as the evidence at their contact speaks for it."""
 
 import heapq
 import math
@@ -19,8 +19,8 @@ class MergeEvidence:
 
     A long border, not concave, alike in its features. Sizes in voxels. The weights were chosen together, among some
     200 random ones, by mAP + AP50 on 16 procedural rooms of split "train" and 15 training scans of table tops, both
-    with the 600-step checkpoint of the quickstart. Whether the offsets of both point at one center was a fifth term
-    and made no difference: they decide before, by turning surfaces (`branch.cut`).
+    with the 600-step checkpoint of the quickstart. A fifth term, whether the offsets of both point at one center,
+    made no difference: the offsets have had their say before, by turning surfaces (`branch.cut`).
     """
 
     bias: float = 1.3

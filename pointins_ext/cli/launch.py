@@ -24,7 +24,7 @@ def test(argv):
 
 
 def check(argv):
-    """Parsed flags of a training. Errors of all that can be told before anything is written."""
+    """Parsed flags of a training. Raises ValueError if the request cannot work, before anything is written."""
     parser = _parser("train")
     parser.add_argument("--extend", choices=("pointins",), help="add the offset branch to a pretraining config")
     args = parser.parse_args(argv)

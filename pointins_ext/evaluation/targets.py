@@ -55,14 +55,14 @@ def _kept_by_size(target, instance):
 
 def _views_apart(target, on_object):
     """Mean distance of the centers that two views have for one place, on objects and elsewhere."""
-    distance, pair = [], []
+    distances, pairs = [], []
     for view in range(int(target.view.max())):
         own, other = target.view == view, target.view == view + 1
         index = _beside(target.coord[own], target.coord[other], target.voxel)
         both = (index >= 0) & target.valid[own] & target.valid[other][index]
-        distance.append((target.center[own] - target.center[other][index]).norm(dim=1)[both])
-        pair.append(on_object[own][both])
-    distance, pair = torch.cat(distance), torch.cat(pair)
+        distances.append((target.center[own] - target.center[other][index]).norm(dim=1)[both])
+        pairs.append(on_object[own][both])
+    distance, pair = torch.cat(distances), torch.cat(pairs)
     return dict(apart=_mean(distance, pair), apart_stuff=_mean(distance, ~pair))
 
 

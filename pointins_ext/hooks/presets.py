@@ -1,4 +1,4 @@
-"""What ODRHook, SCRHook and OffsetMonitor do where a config says nothing: the hooks, `-e pointins`, shipped configs.
+"""What ODRHook, SCRHook and OffsetMonitor do unless a config says otherwise: the hooks, `-e pointins`, shipped configs.
 
 "indoor" and "outdoor" are what small-scale trials showed to matter (tools/results: defaults), for objects of
 furniture's size at losses of 8 cm and for road users at losses of 20 cm. "paper" is the literal reading of the method.
@@ -66,8 +66,8 @@ MONITOR = {
 def with_preset(hook: str, presets: dict, preset: str, options: dict, more: dict | None = None) -> dict:
     """Options of a hook: those of its preset, and over them the given ones.
 
-    `more`: defaults of options that no preset has. ValueError for an unknown preset or option, and for one that is no
-    number where it should be.
+    `more`: defaults of options that no preset has. Raises ValueError if a preset or option is unknown, or
+    an option is no number where it should be one.
     """
     if preset not in presets:
         raise UserError(f"{hook} preset '{preset}' is unknown; expected one of {', '.join(presets)}")
@@ -76,7 +76,7 @@ def with_preset(hook: str, presets: dict, preset: str, options: dict, more: dict
 
 
 def require_known(what: str, options: dict, defaults: dict) -> None:
-    """ValueError that names an option that `defaults` lacks, or one that is no number where its default is one."""
+    """Raises ValueError if `defaults` lacks an option, or if an option is no number although its default is one."""
     for name, value in options.items():
         if name not in defaults:
             close = difflib.get_close_matches(name, defaults, n=2)

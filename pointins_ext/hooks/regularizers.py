@@ -32,8 +32,8 @@ class ODRHook(HookBase):
     What is not given comes from `presets.ODR[preset]`: "indoor", "outdoor", or "paper", the literal method. `prior`:
     "indoor", "outdoor", a file of `pointins prior`, or "auto" = fitted without labels from `auto_scans` training
     scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows linearly
-    from 0 over so many steps once the offset loss is on, because ranks blow an untrained head's noise up to full
-    length. Further options as OffsetDistributionRegularization. Raises ValueError for an option that there is not.
+    from 0 over this many steps once the offset loss is on, because ranks blow an untrained head's noise up to full
+    length. Other options: see OffsetDistributionRegularization. Raises ValueError if an option is unknown.
     """
 
     def __init__(

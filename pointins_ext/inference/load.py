@@ -22,8 +22,8 @@ def load_predictor(
     """Predictor from a pretraining checkpoint of either host.
 
     `network`: "teacher" or "student"; `grid_size`: voxel of the scans, meters; coordinates are scaled so that it
-    becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError for a missing,
-    broken or foreign checkpoint.
+    becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError if the
+    checkpoint is missing, broken or foreign.
     """
     checkpoint = read_checkpoint(weight)
     require_pretraining(checkpoint["state_dict"], weight)
@@ -62,7 +62,7 @@ def best_device(device=None) -> torch.device:
 
 
 def build_network(cfg: Config, state: dict, weight: str | os.PathLike, device: torch.device) -> torch.nn.Module:
-    """cfg.model with the tensors `state` of the file `weight`, every one of them; fit for `device`, not yet there."""
+    """cfg.model with the tensors `state` of the file `weight`, every one of them; fit for `device`, not moved there."""
     if not has_flash(device):
         disable_flash(cfg.model)
     model = build_model(cfg.model)
@@ -75,7 +75,7 @@ def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str |
 
     Pointcept's checkpoints carry none: then config.py of the experiment's folder, two above exp/x/model/model_last.pth.
     Only `config` is run as the Python that it is; what is found beside a checkpoint is read as data.
-    FileNotFoundError where there is none; ValueError for a config without a model, or with code where data are read.
+    Raises FileNotFoundError if there is none, ValueError if it has no model, or has code and is not `config`.
     """
     source = Path(config or Path(weight).absolute().parent.parent / "config.py")
     if config is None and "config" in checkpoint:

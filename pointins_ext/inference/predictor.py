@@ -18,7 +18,7 @@ class Predictor:
     `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, meters; `scale`: meters
     of the scan to meters of the network; `feat_keys`: the channels the backbone was trained on; `centered`: whether it
     was trained on views moved to their middle (rooms) or on sweeps around their sensor. `voxel_given` says that the
-    scale is a user's choice, and `max_block_voxels` from how many voxels on a scan is predicted in blocks.
+    scale is a user's choice, and a scan of more than `max_block_voxels` voxels is predicted in blocks.
     """
 
     voxel_given = False
@@ -74,9 +74,9 @@ class Predictor:
         )
 
     def check_frame(self, coord: np.ndarray, source: str, up_known: bool = False) -> None:
-        """Says in a ScanWarning what speaks against z up and the voxel's unit in the scan `coord` (N,3) of `source`.
+        """Warns (ScanWarning) of signs that z is not up or the unit another in the scan `coord` (N,3) of `source`.
 
-        `up_known`: z is up. ValueError where the unit cannot be right.
+        `up_known`: z is up. Raises ValueError if the unit cannot be right.
         """
         from pointins_ext.datasets.frame import check_units, check_up
 
@@ -146,7 +146,7 @@ class Predictor:
 
 
 def require_extent(coord: np.ndarray, voxel: float, source: str = "") -> None:
-    """ValueError where the points (N,3) lie too far apart for the codes that sort their voxels of edge `voxel`."""
+    """Raises ValueError if the points (N,3) lie too far apart for the codes that sort their voxels of edge `voxel`."""
     extent = float((coord.max(0) - coord.min(0)).max())
     if not extent / voxel < MAX_VOXELS:
         raise UserError(
@@ -169,7 +169,7 @@ def _first_dataset(cfg) -> dict:
 
 
 def _step(transform, name: str, key: str) -> dict:
-    """The first step of a pretraining pipeline that has `key`. ValueError where there is none."""
+    """The first step of a pretraining pipeline that has `key`. Raises ValueError if there is none."""
     step = next((step for step in transform if key in step), None)
     if step is None:
         raise UserError(

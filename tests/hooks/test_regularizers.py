@@ -154,7 +154,9 @@ def test_the_graph_rule_is_the_default(trainer):
     assert isinstance(indoor.scr, PairwiseClusteringRegularization) and indoor.scr.rule == TARGET_RULE
     assert indoor.scr.max_length < outdoor.scr.max_length
     assert trainer.model.teacher_regularizers == [indoor.scr, outdoor.scr]
-    assert "SCR (pairwise): max_length=1.9, min_points=10, rule=GraphRule(" in "\n".join(trainer.logger.lines)
+    assert "SCR (pairwise): max_length=1.9, min_points=10, planes=True, rule=GraphRule(" in "\n".join(
+        trainer.logger.lines
+    )
 
 
 def test_a_rule_is_changed_in_parts():
