@@ -6,7 +6,7 @@ import torch
 from pointins_ext.errors import UserError
 from pointins_ext.inference.blocks import MARGIN_VOXELS, MAX_BLOCK_VOXELS, cut_blocks, predict_blocks
 from pointins_ext.inference.prediction import Prediction
-from pointins_ext.models.passes import up_cast
+from pointins_ext.models.passes import loss_voxels, up_cast
 from pointins_ext.ops import estimate_normals, neighbours, voxelize
 
 MAX_VOXELS = 2**16  # along an axis, what the curves of the backbone can number
@@ -183,14 +183,7 @@ def _to_loss_level(point, levels: int):
     views = up_cast(point, levels)
     for _ in range(levels):
         point = point.pooling_parent
-    inverse = None
-    while "pooling_parent" in point.keys():
-        # the stage's own inverse sends its parent's points to it
-        inverse = point.pooling_inverse if inverse is None else inverse[point.pooling_inverse]
-        point = point.pooling_parent
-    if inverse is None:
-        inverse = torch.arange(len(views.coord), device=views.coord.device)
-    return views, inverse
+    return views, loss_voxels(point)[1]
 
 
 def _own_normals(scene: dict, kept: torch.Tensor) -> np.ndarray | None:
