@@ -107,6 +107,7 @@ class Setting:
     probes: dict[str, str]  # task -> downstream config; the first is trained, all score its weights
     probe: dict  # overrides of the downstream configs
     test_scenes: dict  # overrides that choose the scenes to score
+    training_scenes: dict  # and those on which the probe's grouping radius is chosen, for every run by itself
     label_free: tuple[str, ...]  # flags of evaluate_label_free.py
     rivals: str  # whose parameters in pointins_ext/instances/rivals.json its rivals take
     scene_seed: str | None = None  # option of the pretraining that varies its scenes with the seed of the run
@@ -116,6 +117,7 @@ class Setting:
 # One scene a step, a schedule that ends, and the paper's warm-up of 10 %.
 LONG = {"batch_size": 1, "num_worker": 0, "scheduler.final_div_factor": 100.0, "model.offset_warmup_steps": None}
 # 300 steps at the configs' learning rate: chosen on the baseline alone, on rooms of the split test
+RADII = (1.0, 1.5, 2.0, 2.5, 3.0)  # of the grouping of instances, voxels
 PROBE = {"batch_size": 2, "eval_epoch": 1, "evaluate": False, "num_worker": 0}
 SETTINGS = {
     "rooms": Setting(
@@ -126,6 +128,7 @@ SETTINGS = {
         probe={**PROBE, "epoch": 30},
         # scores of 48 rooms differ by 0.7 mAP from those of 48 others
         test_scenes={"data.test.num_scenes": 192, "num_worker": 0},
+        training_scenes={"data.test.split": "train", "data.test.num_scenes": 48, "num_worker": 0},
         label_free=("--data", "rooms", "--num-scenes", "48"),
         rivals="rooms",
         scene_seed="room_seed",
@@ -140,6 +143,7 @@ SETTINGS = {
         probes=dict(instance="insseg-ptv3-rooms", semantic="panseg-ptv3-rooms", panoptic="panseg-ptv3-rooms"),
         probe={"eval_epoch": 1, "evaluate": False},
         test_scenes={"data.test.num_scenes": 48},
+        training_scenes={"data.test.split": "train", "data.test.num_scenes": 48},
         label_free=("--data", "rooms", "--num-scenes", "48"),
         rivals="rooms",
         scene_seed="room_seed",
@@ -151,6 +155,7 @@ SETTINGS = {
         probes=dict(panoptic="panseg-drives", semantic="panseg-drives"),
         probe={**PROBE, "epoch": 30},
         test_scenes={"data.test.num_scenes": 96, "num_worker": 0},
+        training_scenes={},  # no task that groups by a radius
         label_free=("--data", "drives", "--num-scenes", "48"),
         rivals="drives",
         scene_seed="drive_seed",
@@ -162,6 +167,7 @@ SETTINGS = {
         probes=dict(instance="insseg-scans"),
         probe={**PROBE, "epoch": 20},
         test_scenes={"num_worker": 0},
+        training_scenes={"data.test.split": "train", "num_worker": 0},
         label_free=("--split", "val"),
         rivals="mosd",
         scans=True,
