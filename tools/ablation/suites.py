@@ -49,6 +49,8 @@ ARMS = {
 }
 ARMS |= {f"prior_{n}": Arm(f"priors-{n}") for n in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
 ARMS |= {f"{name}_{way}": Arm(f"plugin-{name}-{way}") for name in ("sonata", "psa") for way in ("without", "with")}
+KMEANS = {"hooks.SCRHook.preset": "kmeans", "hooks.SCRHook.late": {"radius": 0.08}}
+ARMS |= {f"{name}_kmeans": Arm(f"plugin-{name}-with", KMEANS) for name in ("sonata", "psa")}
 
 REFERENCE = "none"
 
@@ -73,9 +75,9 @@ SUITES = {
     "priors": dict.fromkeys(("scr", *(name for name in ARMS if name.startswith("prior_"))), "scr"),
     "layout": dict.fromkeys(("none", "both", "scr_then_odr", "odr_student"), "none"),
     "plugin": {
-        **dict.fromkeys(("none", "both"), "none"),
-        **dict.fromkeys(("sonata_without", "sonata_with"), "sonata_without"),
-        **dict.fromkeys(("psa_without", "psa_with"), "psa_without"),
+        **dict.fromkeys(("none", "both", "odr_kmeans"), "none"),
+        **dict.fromkeys(("sonata_without", "sonata_with", "sonata_kmeans"), "sonata_without"),
+        **dict.fromkeys(("psa_without", "psa_with", "psa_kmeans"), "psa_without"),
     },
     "scr": dict.fromkeys(
         (
