@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pointins_ext.branch import OffsetDistributionRegularization as ODR
-from pointins_ext.branch import SpatialClusteringRegularization as SCR
+from pointins_ext.branch import PairwiseClusteringRegularization as SCR
+from pointins_ext.branch import SpatialClusteringRegularization as KMEANS
 from pointins_ext.hooks.oracle import OracleHook
 from pointins_ext.host import NAME, TRAINERS, Config
 from tests.fixtures.scalars import read_scalars
@@ -22,6 +23,9 @@ SIDES = {
     "components-odr": ([ODR], []),
     "components-oracle": ([OracleHook], []),
     "components-scr": ([SCR], []),
+    "components-kmeans": ([KMEANS], []),
+    "components-odr_kmeans": ([ODR, KMEANS], []),
+    "components-paper": ([ODR, KMEANS], []),
     "layout-scr_then_odr": ([SCR, ODR], []),
     "layout-odr_student": ([SCR], [ODR]),
 }
@@ -50,7 +54,8 @@ def test_components_both_is_the_shipped_config():
 
 def test_the_folder_is_complete():
     """The studies of the paper: components, priors, layout, plug-in."""
-    wanted = {f"components-{name}" for name in ("none", "offsets", "odr", "scr", "both", "paper", "oracle")}
+    wanted = {f"components-{name}" for name in ("none", "offsets", "odr", "scr", "both", "oracle")}
+    wanted |= {f"components-{name}" for name in ("kmeans", "odr_kmeans", "paper")}
     wanted |= {f"priors-{name}" for name in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
     wanted |= {"layout-scr_then_odr", "layout-odr_student"}
     wanted |= {f"plugin-{name}-{way}" for name in ("dos", "sonata", "psa") for way in ("with", "without")}

@@ -74,7 +74,9 @@ def test_driving_scenes_get_longer_offsets_and_other_trainers_and_imports_stay()
     cfg = config(data=data, hooks=hooks, train=dict(type="MultiDatasetTrainer"), custom_imports=imports)
     extend(cfg)
     assert types(cfg.hooks) == ["ModelHook", "ODRHook", "SCRHook", "OffsetMonitor", "CheckpointSaver"]
-    assert cfg.hooks[1]["prior"] == "outdoor" and cfg.hooks[2]["radius"] == 0.4 and cfg.hooks[3]["canary_seed"] is None
+    assert (
+        cfg.hooks[1]["prior"] == "outdoor" and cfg.hooks[2]["max_length"] == 6.0 and cfg.hooks[3]["canary_seed"] is None
+    )
     assert cfg.train.type == "MultiDatasetTrainer" and cfg.custom_imports["imports"] == ["mine", "pointins_ext"]
 
 
@@ -113,7 +115,7 @@ def test_switched_shipped_bare_and_readmes_hooks_are_the_same(kind, dataset, shi
     extend(cfg)
     assert settings(cfg.hooks) == expected
     scr = expected["SCRHook"]["scr"]
-    assert (scr["num_clusters"], scr["radius"]) == dict(indoor=(5, 0.12), outdoor=(8, 0.4))[kind]
+    assert (scr["min_points"], scr["max_length"]) == dict(indoor=(10, 1.9), outdoor=(5, 6.0))[kind]
     if kind == "indoor":
         assert settings(dict(type=name) for name in BRANCH) == expected
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -124,18 +126,27 @@ def test_switched_shipped_bare_and_readmes_hooks_are_the_same(kind, dataset, shi
 def test_a_switched_config_may_be_changed_without_changing_the_defaults():
     before, cfg = copy.deepcopy(presets.SCR), config()
     extend(cfg)
-    cfg.hooks[3]["late"]["num_clusters"] = 7
+    cfg.hooks[3]["min_points"] = 7
     assert presets.SCR == before
 
 
 def test_readme_quotes_the_table_of_defaults():
     readme = (ROOT / "configs/pointins/README.md").read_text(encoding="utf-8")
-    for preset, scr in presets.SCR.items():
-        odr, late = presets.ODR[preset], scr["late"]
-        radius = f"{scr['radius']:g} m" if scr["radius"] else "none"
-        later = (
-            f"K {late['num_clusters']} from {scr['late_start']:.0%} of the steps".replace("%", " %") if late else "-"
-        )
-        cells = (odr["prior"], f"{odr['ramp_steps']} steps", scr["num_clusters"], scr["feature"], radius)
-        row = " | ".join(map(str, (*cells, f"{scr['min_points']} voxels", later)))
+    for preset, odr in presets.ODR.items():
+        row = f"{odr['prior']} | {odr['strength']:g} | {odr['direction']} | {odr['ramp_steps']} steps"
         assert re.search(rf"^\| `\"{preset}\"`[^|]*\| {re.escape(row)} \|$", readme, re.MULTILINE), row
+    for preset, scr in presets.SCR.items():
+        row = " | ".join((*_kmeans_cells(scr), f"{scr['min_points']} voxels", _meters(scr["max_length"])))
+        assert re.search(rf"^\| `\"{preset}\"`[^|]*\| {scr['cut']} \| {re.escape(row)} \|$", readme, re.MULTILINE), row
+
+
+def _kmeans_cells(scr):
+    if scr["cut"] == "pairwise":
+        return ("-",) * 4
+    late = scr["late"]
+    later = f"K {late['num_clusters']} from {scr['late_start']:.0%} of the steps".replace("%", " %") if late else "-"
+    return str(scr["num_clusters"]), scr["feature"], _meters(scr["radius"]), later
+
+
+def _meters(value):
+    return f"{value:g} m" if value else "none"

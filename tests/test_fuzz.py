@@ -3,12 +3,9 @@
 POINTINS_FUZZ=10 python -m pytest tests/test_fuzz.py    # ten times as many examples
 """
 
-import os
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -32,90 +29,27 @@ from pointins_ext.inference import Predictor
 from pointins_ext.instances import cluster_offsets
 from pointins_ext.ops import estimate_normals, kmeans, neighbours, plane_points, radius_components, voxelize
 from pointins_ext.ops.segment import segment_count, segment_max, segment_mean, segment_rank
+from tests.fixtures.fuzz import (
+    NUM_GROUPS,
+    PLACES,
+    SHAPES,
+    cloud,
+    feature_kinds,
+    features,
+    finite,
+    fuzz,
+    groupings,
+    groups,
+    places,
+    shapes,
+    sizes,
+)
 from tests.fixtures.tiny_pointins import backbone_config, dos_config, pointins_config
 
-EXAMPLES = 600 * int(os.environ.get("POINTINS_FUZZ", 1))
-NUM_GROUPS = 4
 CLASSES = 4
 PRIOR = MagnitudePrior.load("indoor")
 MODEL = build_model(pointins_config(dos_config(backbone=backbone_config(in_channels=6))))
 PREDICTOR = Predictor(MODEL.teacher, 0.05, ("coord", "normal"), up_cast_level=1)
-SHAPES = ("cloud", "copies", "grid", "line", "plane", "pairs", "outlier", "one place")
-# meters: (spread of the cloud, where it is); 1e6 is a UTM coordinate
-PLACES = ((1.0, 0.0), (1.0, 1e6), (30.0, 1e6), (1e-6, 0.0), (1e-3, 1e6), (1e4, 0.0), (1e6, 0.0))
-
-
-def fuzz(share=1.0, **strategies):
-    """Many examples of a property, each drawn from a seed: hypothesis finds small numbers, numpy makes the points.
-
-    share: of EXAMPLES, for a property that takes longer.
-    """
-
-    def decorate(function):
-        quiet = settings(
-            max_examples=int(share * EXAMPLES),
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-        )
-        return quiet(given(rng=st.integers(0, 2**32 - 1).map(np.random.default_rng), **strategies)(function))
-
-    return decorate
-
-
-sizes = st.one_of(st.integers(0, 3), st.integers(4, 40))
-shapes = st.sampled_from(SHAPES)
-places = st.sampled_from(PLACES)
-groupings = st.sampled_from(("one", "few", "last", "own"))
-
-
-def cloud(rng, size, shape, place):
-    """Coordinates (N, 3) float32 of a degenerate kind."""
-    spread, shift = place
-    coord = rng.normal(size=(size, 3))
-    if shape == "copies":
-        coord = coord[rng.integers(0, max(size // 3, 1), size)] if size else coord
-    elif shape == "grid":
-        coord = coord.round()
-    elif shape == "line":
-        coord = rng.normal(size=(size, 1)) * rng.normal(size=3)
-    elif shape == "plane":
-        coord = rng.normal(size=(size, 2)) @ rng.normal(size=(2, 3))
-    elif shape == "pairs":
-        coord = np.repeat(coord, 2, axis=0)[:size]
-    elif shape == "outlier":
-        coord[:1] *= 1e5
-    elif shape == "one place":
-        coord = np.zeros((size, 3))
-    return torch.from_numpy(coord * spread + shift * rng.choice([-1, 1], 3)).float()
-
-
-def groups(rng, size, kind):
-    """Groups (N,) long below NUM_GROUPS, some of them empty."""
-    if kind == "own":
-        return torch.arange(size) % NUM_GROUPS
-    if kind == "few":
-        return torch.from_numpy(rng.integers(0, NUM_GROUPS, size))
-    return torch.full((size,), 0 if kind == "one" else NUM_GROUPS - 1)
-
-
-def features(rng, size, kind):
-    feat = torch.from_numpy(rng.normal(size=(size, 5))).float()
-    return {
-        "any": feat,
-        "equal": torch.ones_like(feat),
-        "zero": 0 * feat,
-        "two": (feat > 0).float(),
-        "far": feat + 1e6,
-    }[kind]
-
-
-feature_kinds = st.sampled_from(("any", "equal", "zero", "two", "far"))
-
-
-def finite(*tensors):
-    return all(torch.isfinite(tensor.float()).all() for tensor in tensors)
 
 
 # -- the branch -----------------------------------------------------------------------------------------------------
@@ -365,7 +299,7 @@ def test_panoptic_quality(rng, size, number, min_points, ignored):
     assert (result["class_iou"][present] == 1).all()
 
 
-@fuzz(size=sizes, shape=shapes, place=places, number=st.integers(0, 4), planes_off=st.booleans())
+@fuzz(0.5, size=sizes, shape=shapes, place=places, number=st.integers(0, 4), planes_off=st.booleans())
 def test_label_free(rng, size, shape, place, number, planes_off):
     coord = cloud(rng, size, shape, place)
     label = cluster_offsets(coord, cloud(rng, size, shape, (0.3, 0.0)), 0.1, min_points=2, reach=0.3)

@@ -9,6 +9,7 @@ are in tools/results/*.json, the speeds in tools/benchmarks.json. A new row of l
 
 import argparse
 import json
+import math
 import re
 from pathlib import Path
 
@@ -42,6 +43,7 @@ SCANS = ("map", "ap50", "probe_cosine", "raw_pointins_map", "raw_pointins_ap50",
 SWEEPS = ("miou", "pq", "raw_pointins_map", "raw_pointins_ap50", "off_pointins_map")
 # data -> its name in the overview, and the score of its linear probe
 PROBES = dict(rooms=("synthetic rooms", "map"), mosd=("real table tops", "map"), drives=("simulated sweeps", "pq"))
+TARGETS = dict(cosine_cut="cosine, cut objects", kept="kept", stuff="stuff", ratio="length ratio", apart="apart, m")
 LABEL_FREE = dict(rooms="synthetic rooms", mosd="real table tops", pandaset="real sweeps")
 
 
@@ -93,8 +95,8 @@ def mean_score(runs: list[dict], protocol: str, method: str, score: str) -> floa
 def compared(rows, column: str) -> tuple[str, str, str]:
     return (
         values(rows, "none", column),
-        values(rows, "both", column),
-        text(paired(rows, "both", "none", column), 1, True),
+        values(rows, "odr_kmeans", column),
+        text(paired(rows, "odr_kmeans", "none", column), 1, True),
     )
 
 
@@ -151,6 +153,24 @@ def rule_cell(entry: dict) -> str:
     return "{change:+.1f} ({low:+.1f} to {high:+.1f})".format(**entry)
 
 
+def targets(data: str) -> str:
+    """Every form of targets at several ages of the teacher, each score the mean over scenes and its interval."""
+    ages = stored("targets")[data]
+    last = list(ages)[-1]
+    head = ["targets", *(f"{score} at {age} steps" for age in ages for score in ("cosine", "ARI"))]
+    lines = []
+    for name, row in ages[last].items():
+        cells = [measured(rows[name].get(score)) for rows in ages.values() for score in ("cosine", "ari")]
+        lines.append([name, *cells, *(f"{row[score]['mean']:.2f}" for score in TARGETS)])
+    return markdown([*head, *(f"{title} at {last}" for title in TARGETS.values())], lines)
+
+
+def measured(score: dict | None) -> str:
+    if score is None or math.isnan(score["mean"]):
+        return ""
+    return f"{score['mean']:.3f} ± {score['interval']:.3f}"
+
+
 def ladder(data: str, columns: tuple[str, ...]) -> str:
     return table(of_steps(stored(data), STEPS), SUITES["components"], columns)
 
@@ -192,11 +212,13 @@ TABLES = {
     "label-free, Argoverse 2": lambda: label_free("av2", "sample"),
     "boxes": boxes,
     "rule": rule_parts,
+    "targets, rooms": lambda: targets("rooms"),
+    "targets, table tops": lambda: targets("mosd"),
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
     "ladder, table tops": lambda: ladder("mosd", SCANS),
     "ladder, sweeps": lambda: ladder("drives", SWEEPS),
-    "between arms, rooms": lambda: differences("rooms", {"both": "scr", "constant": "both"}, ROOMS),
-    "between arms, table tops": lambda: differences("mosd", {"both": "scr"}, SCANS),
+    "between arms, rooms": lambda: differences("rooms", {"odr_kmeans": "kmeans", "constant": "odr_kmeans"}, ROOMS),
+    "between arms, table tops": lambda: differences("mosd", {"odr_kmeans": "kmeans"}, SCANS),
     "steps": lambda: curve_table(stored("rooms"), SUITES["components"]),
     "pretrainers": lambda: table(of_steps(stored("rooms"), 2000), SUITES["plugin"], PLUGIN, geometric=False),
     "rivals": rivals,

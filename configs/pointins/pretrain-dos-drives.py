@@ -50,7 +50,7 @@ hooks = [
     dict(type="WeightLoader"),
     dict(type="ModelHook"),
     dict(type="ODRHook", preset="outdoor"),
-    dict(type="SCRHook", preset="outdoor", min_points=5),
+    dict(type="SCRHook", preset="outdoor"),
     dict(type="OffsetMonitor", every=25, canary_seed=None),  # the canary is a room
     dict(type="IterationTimer", warmup_iter=2),
     dict(type="InformationWriter"),

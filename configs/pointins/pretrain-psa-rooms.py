@@ -3,7 +3,12 @@
 Boxes of clusters as psa_indoor.py has them, momentum contrast of segments.
 """
 
-_base_ = ["_base_/default_runtime.py", "_base_/pretrain_small.py", "_base_/dataset_rooms_small.py"]
+_base_ = [
+    "_base_/default_runtime.py",
+    "_base_/pretrain_small.py",
+    "_base_/collect_psa.py",
+    "_base_/dataset_rooms_small.py",
+]
 
 seed = 0
 
@@ -43,20 +48,7 @@ transform = [
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": 0.04}),
-    dict(
-        type="Collect",
-        keys=(
-            "global_origin_coord",
-            "global_coord",
-            "global_cluster",
-            "global_box",
-            "global_offset",
-            "grid_size",
-            "name",
-        ),
-        offset_keys_dict=dict(),
-        global_feat_keys=("global_coord", "global_color", "global_normal"),
-    ),
+    {{_base_.collect}},
 ]
 
 data = dict(train=dict(transform=transform))

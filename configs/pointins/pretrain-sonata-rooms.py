@@ -3,7 +3,12 @@
 Patches of 32 cm are masked, two global and four local views.
 """
 
-_base_ = ["_base_/default_runtime.py", "_base_/pretrain_small.py", "_base_/dataset_rooms_small.py"]
+_base_ = [
+    "_base_/default_runtime.py",
+    "_base_/pretrain_small.py",
+    "_base_/collect_sonata.py",
+    "_base_/dataset_rooms_small.py",
+]
 
 seed = 0
 
@@ -42,22 +47,7 @@ transform = [
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": 0.04}),
-    dict(
-        type="Collect",
-        keys=(
-            "global_origin_coord",
-            "global_coord",
-            "global_offset",
-            "local_origin_coord",
-            "local_coord",
-            "local_offset",
-            "grid_size",
-            "name",
-        ),
-        offset_keys_dict=dict(),
-        global_feat_keys=("global_coord", "global_color", "global_normal"),
-        local_feat_keys=("local_coord", "local_color", "local_normal"),
-    ),
+    {{_base_.collect}},
 ]
 
 data = dict(train=dict(transform=transform))

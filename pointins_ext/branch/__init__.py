@@ -1,11 +1,12 @@
 """The PointINS branch: plain functions and small classes on tensors, free of any host."""
 
-from pointins_ext.branch.cut import Contacts, PairGraph, contacts, pair_graph, regions, turn_by_offsets
+from pointins_ext.branch.cut import Contacts
 from pointins_ext.branch.features import StageFeatures
 from pointins_ext.branch.head import OffsetHead
 from pointins_ext.branch.loss import offset_loss
 from pointins_ext.branch.merge import Merged, MergeEvidence, merge_regions
 from pointins_ext.branch.odr import OffsetDistributionRegularization
+from pointins_ext.branch.pairwise import PairwiseClusteringRegularization
 from pointins_ext.branch.pose import Affine, recover_affine, transform_vectors
 from pointins_ext.branch.prior import MagnitudePrior
 from pointins_ext.branch.rule import GraphRule
@@ -22,19 +23,15 @@ __all__ = [
     "OffsetDistributionRegularization",
     "OffsetField",
     "OffsetHead",
-    "PairGraph",
+    "PairwiseClusteringRegularization",
     "PseudoInstances",
     "Regularizer",
     "SpatialClusteringRegularization",
     "StageFeatures",
-    "contacts",
     "match",
     "merge_regions",
     "offset_loss",
     "offset_targets",
-    "pair_graph",
     "recover_affine",
-    "regions",
     "transform_vectors",
-    "turn_by_offsets",
 ]

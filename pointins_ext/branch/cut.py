@@ -5,7 +5,7 @@ planes and what stands on them are groups of their own); it says how much the le
 whether the surface is concave there, as between a box and the table it stands on (criterion of LCCP and CPC).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -24,11 +24,6 @@ class PairGraph:
     target: torch.Tensor  # (E,) long
     direction: torch.Tensor  # (E, 3) unit, from target to source, scene frame
     affinity: torch.Tensor  # (E,) cosine of the features
-    concavity: torch.Tensor  # (E,) 0 where the contact is flat or convex, else below 0, -2 for a sharp groove
-
-    def with_normals(self, normal) -> "PairGraph":
-        """The same edges on a surface with other normals (N,3)."""
-        return replace(self, concavity=_concavity(self.direction, normal[self.source], normal[self.target]))
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,10 @@ class Contacts:
 
 
 @torch.no_grad()
-def pair_graph(coord, feat, normal, group, radius, k=8) -> PairGraph:
+def pair_graph(coord, feat, group, radius, k=8) -> PairGraph:
     """Graph of the k nearest of every voxel within `radius` meters and its group.
 
-    coord (N,3) scene frame, meters; feat (N,C); normal (N,3) unit, those of neighbors turned alike; group (N,) long.
+    coord (N,3) scene frame, meters; feat (N,C); group (N,) long.
     """
     index = neighbours(coord, coord, group, group, k + 1, radius)  # every point finds itself first
     here = torch.arange(len(coord), device=coord.device)[:, None].expand_as(index)
@@ -55,39 +50,56 @@ def pair_graph(coord, feat, normal, group, radius, k=8) -> PairGraph:
     source, target = _pairs(low, high, len(coord))
     direction = F.normalize((coord[source] - coord[target]).float(), dim=1)
     unit = F.normalize(feat.float(), dim=1)
-    affinity = (unit[source] * unit[target]).sum(1)
-    return PairGraph(source, target, direction, affinity, _concavity(direction, normal[source], normal[target]))
+    return PairGraph(source, target, direction, affinity=(unit[source] * unit[target]).sum(1))
 
 
-def turn_by_offsets(graph: PairGraph, normal, offset, share: float, reach: float, uncut=None) -> torch.Tensor:
+def like_edges(graph: PairGraph, share: float, plane) -> torch.Tensor:
+    """Edges (E,) bool of like features: all but the `share` with the least affinity.
+
+    That is a quantile of the scan itself, because the features' cosines drift with training. The edges of voxels on a
+    plane (N,) bool are all kept and have no say in it.
+    """
+    on_plane = plane[graph.source]
+    loose = graph.affinity[~on_plane]
+    if len(loose) == 0:
+        return on_plane
+    # torch.quantile takes at most 16 million values
+    return on_plane | (graph.affinity >= loose.kthvalue(max(1, round(share * len(loose))))[0])
+
+
+def smooth_edges(graph: PairGraph, normal, concave: float, plane) -> torch.Tensor:
+    """Edges (E,) bool that cross no groove: of concavity `concave` or more, or of voxels on a plane (N,) bool.
+
+    normal (N,3) unit, those of neighbors turned alike.
+    """
+    return plane[graph.source] | (concavity(graph, normal) >= concave)
+
+
+def concavity(graph: PairGraph, normal) -> torch.Tensor:
+    """(E,) 0 where a contact is flat or convex, else below 0, -2 for a sharp groove. normal (N,3) unit."""
+    return _concavity(graph.direction, normal[graph.source], normal[graph.target])
+
+
+def turn_by_offsets(graph: PairGraph, like, normal, offset, reach: float, plane) -> torch.Tensor:
     """Normals (N,3) that face away from the center of their object, as the offsets (N,3) tell where they are sure.
 
     A seat and a back rest meet in a concave edge and are one chair: the predicted center lies in front of both. So a
-    surface, a region of like features and normals, is turned round where its offsets agree on pointing out of it by
-    more than `reach` meters. `share` and `uncut` as in `regions`.
+    surface, a region of `like` edges (E,) and of like normals, is turned round where its offsets agree on pointing out
+    of it by more than `reach` meters. A plane (N,) bool keeps its normals.
     """
-    fixed = _fixed(graph, uncut)
-    like = (normal[graph.source] * normal[graph.target]).sum(1) > 0
-    surface = _components(graph, fixed | (_like_features(graph, fixed, share) & like), len(normal))
+    surface = regions(graph, like & ((normal[graph.source] * normal[graph.target]).sum(1) > 0), len(normal))
     count = int(surface.max()) + 1 if len(surface) else 0
     outward = (normal * offset).sum(1)
     total = segment_sum(outward, surface, count)
     turned = total > torch.maximum(
         UNANIMOUS * segment_sum(outward.abs(), surface, count), reach * segment_count(surface, count)
     )
-    turned = turned[surface] if uncut is None else turned[surface] & ~uncut
-    return torch.where(turned[:, None], -normal, normal)
+    return torch.where((turned[surface] & ~plane)[:, None], -normal, normal)
 
 
-def regions(graph: PairGraph, num_voxels: int, share: float, concave: float, uncut=None) -> torch.Tensor:
-    """Regions (N,) 0..R-1 of voxels that surely belong together: components of the edges that are left.
-
-    The `share` of the edges with the least affinity go, a quantile of the scan itself, because the features' cosines
-    drift with training; and those below the concavity `concave`. Edges of voxels in `uncut` (N,) bool, planes, stay.
-    """
-    fixed = _fixed(graph, uncut)
-    kept = fixed | (_like_features(graph, fixed, share) & (graph.concavity >= concave))
-    return _components(graph, kept, num_voxels)
+def regions(graph: PairGraph, kept, num_voxels: int) -> torch.Tensor:
+    """Regions (N,) 0..R-1 of voxels that belong together: components of the edges `kept` (E,) bool."""
+    return connected_components(graph.source[kept], graph.target[kept], num_voxels)
 
 
 def contacts(graph: PairGraph, region: torch.Tensor, normal: torch.Tensor) -> Contacts:
@@ -122,21 +134,3 @@ def _concavity(direction, first, second):
 def _pairs(low, high, num_voxels):
     pair = torch.unique(low * num_voxels + high)
     return pair // num_voxels, pair % num_voxels
-
-
-def _fixed(graph, uncut):
-    """(E,) edges that are never cut."""
-    return torch.zeros_like(graph.affinity, dtype=torch.bool) if uncut is None else uncut[graph.source]
-
-
-def _like_features(graph, fixed, share):
-    """(E,) edges above the `share` quantile of the affinity of those that may be cut."""
-    loose = graph.affinity[~fixed]
-    if len(loose) == 0:
-        return fixed
-    # torch.quantile takes at most 16 million values
-    return graph.affinity >= loose.kthvalue(max(1, round(share * len(loose))))[0]
-
-
-def _components(graph, kept, num_voxels):
-    return connected_components(graph.source[kept], graph.target[kept], num_voxels)

@@ -1,4 +1,4 @@
-"""Features of several backbone stages at the loss resolution, carried up no earlier than somebody needs it."""
+"""Features of several backbone stages at the loss resolution, carried up only when they are needed."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,8 @@ def global_rank(value: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """Share (N,) of all points of all processes that lie below each `value` (N,), half its own bin's weight included.
 
     A histogram of `BINS` equal bins over `low`..`high` is summed over the processes (16 kB, one all-reduce), so levels
-    err by at most one bin; within a bin the order of this process decides. Every process must call, points or none.
+    err by at most one bin; within a bin the order of this process decides. Every process must call it, also
+    without points.
     """
     place = ((value - low) / (high - low) * BINS).long().clamp(0, BINS - 1)
     own = segment_count(place, BINS)

@@ -1,4 +1,4 @@
-"""Regions merge into instances, the surest pair first, while what is seen at their contact speaks for it."""
+"""Regions merge into instances, the surest pair first, as long as the evidence at their contact speaks for it."""
 
 import heapq
 import math
@@ -19,8 +19,8 @@ class MergeEvidence:
 
     A long border, not concave, alike in its features. Sizes in voxels. The weights were chosen together, among some
     200 random ones, by mAP + AP50 on 16 procedural rooms of split "train" and 15 training scans of table tops, both
-    with the 600-step checkpoint of the quickstart. Whether the offsets of both point at one center was a fifth term
-    and made no difference: they decide before, by turning surfaces (`branch.cut`).
+    with the 600-step checkpoint of the quickstart. A fifth term, whether the offsets of both point at one center,
+    made no difference: the offsets have had their say before, by turning surfaces (`branch.cut`).
     """
 
     bias: float = 1.3
@@ -63,12 +63,12 @@ def merge_regions(region: torch.Tensor, contact: Contacts, evidence: MergeEviden
 
 
 class _Merging:
-    """A queue of pairs; a pair that has changed since it was queued is outdated, which its ends' versions tell."""
+    """A queue of pairs by what speaks for them; an entry whose pair is worth something else by now is outdated."""
 
     def __init__(self, sizes, evidence):
         self.sizes, self.evidence = sizes, evidence
         self.beside: list[dict[int, list[float]]] = [{} for _ in sizes]  # neighbor -> sums of the contact
-        self.parent, self.version = list(range(len(sizes))), [0] * len(sizes)
+        self.parent = list(range(len(sizes)))
         self.queue = []
 
     def connect(self, a, b, sums):
@@ -81,29 +81,30 @@ class _Merging:
         for a, others in enumerate(self.beside):
             self.offer(a, [b for b in others if a < b])
         while self.queue:
-            _, a, b, *versions = heapq.heappop(self.queue)
-            if [self.version[a], self.version[b]] == versions:
+            value, a, b = heapq.heappop(self.queue)
+            if b in self.beside[a] and self.value(a, b) == -value:
                 a, b = (a, b) if len(self.beside[a]) >= len(self.beside[b]) else (b, a)
-                self.join(a, b)
-                self.offer(a, self.beside[a])
+                self.offer(a, self.join(a, b))
 
     def offer(self, a, others):
         """Queue the pairs of `a` that should merge."""
         for b in others:
             if (value := self.value(a, b)) > 0:
-                heapq.heappush(self.queue, (-value, a, b, self.version[a], self.version[b]))
+                heapq.heappush(self.queue, (-value, a, b))
 
     def join(self, a, b):
-        """`b` becomes part of `a`."""
-        self.parent[b], self.version[b] = a, -1
-        self.version[a] += 1
+        """`b` becomes part of `a`; returns the neighbors for whom that changes anything, seldom all of them."""
+        size = self.sizes[a]
+        self.parent[b] = a
         self.sizes[a] += self.sizes[b]
-        for other, sums in self.beside[b].items():
+        contacts, self.beside[b] = self.beside[b], {}
+        for other, sums in contacts.items():
             del self.beside[other][b]
             if other != a:
                 known = self.beside[a].get(other)
                 self.connect(a, other, _add(known, sums) if known else sums)
-        self.beside[b] = {}
+        # of two sizes the smaller counts
+        return [other for other in self.beside[a] if other in contacts or self.sizes[other] > size]
 
     def result(self):
         """Root of every region, and the strongest evidence that a root has left."""

@@ -23,7 +23,7 @@ class OffsetDistributionRegularization:
     `direction`: "cartesian" = PIT of each component towards U(-1, 1), then unit length (the paper's form); "spherical"
     = PIT of cos(theta) and of the azimuth; "keep" = lengths only. `strength` b in 0..1 gives (1 - b) O + b ODR(O).
     `scope`: ranks are taken within each group ("view"), over all points ("batch"), or over all points of all processes
-    ("global"; every process must call then, also without points).
+    ("global": every process must call it, also without points).
     """
 
     def __init__(

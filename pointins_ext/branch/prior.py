@@ -20,7 +20,7 @@ BUILT_IN = {"indoor": (0.45, 0.6, 2.5), "outdoor": (1.2, 0.75, 6.0)}
 class MagnitudePrior:
     """Distribution of offset lengths as a monotone quantile table at equidistant levels 0..1.
 
-    `quantiles`: (Q,) meters, not decreasing, Q >= 2. Raises ValueError for a table that is not a distribution.
+    `quantiles`: (Q,) meters, not decreasing, Q >= 2. Raises ValueError if the table is no distribution.
     """
 
     def __init__(self, quantiles: torch.Tensor, source: str = "quantile table"):
@@ -51,7 +51,7 @@ class MagnitudePrior:
 
     @classmethod
     def fit(cls, magnitude: torch.Tensor, source: str = "fitted prior") -> "MagnitudePrior":
-        """Quantile table of observed lengths (N,), meters. Raises ValueError where they are no distribution."""
+        """Quantile table of observed lengths (N,), meters. Raises ValueError if they are no distribution."""
         magnitude = torch.as_tensor(magnitude, dtype=torch.float64).flatten()
         if len(magnitude) < 2 or not torch.isfinite(magnitude).all():
             raise UserError(f"{source}: {len(magnitude)} lengths, not all finite or too few; expected at least 2")

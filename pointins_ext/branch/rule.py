@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from pointins_ext.branch.cut import contacts, pair_graph, regions, turn_by_offsets
+import torch
+
+from pointins_ext.branch.cut import contacts, like_edges, pair_graph, regions, smooth_edges, turn_by_offsets
 from pointins_ext.branch.merge import Merged, MergeEvidence, merge_regions
 
 
@@ -11,7 +13,7 @@ class GraphRule:
     """Cut the graph of neighbors into regions that are surely one thing, then merge those that are one object.
 
     Every length is in voxels and every threshold a share of the scan itself, so that one setting serves rooms, table
-    tops and sweeps. How it was chosen: see `MergeEvidence`; `turn` and the rest afterwards, on the same scans.
+    tops and sweeps. How they were chosen: see `MergeEvidence`; the options here afterwards, on the same scans.
     """
 
     radius: float = 6.0  # of the edges, each voxel has 8: sweeps leave gaps between their rings
@@ -26,9 +28,9 @@ class GraphRule:
         feat (N,C); offset (N,3) meters; normal (N,3) unit, those of neighbors turned alike; group (N,) long. What is in
         `plane` (N,) bool is not cut: each of its connected parts is one object. Planes are groups of their own.
         """
-        group = group if plane is None else 2 * group + plane.long()
-        graph = pair_graph(coord, feat, normal, group, self.radius * voxel)
-        normal = turn_by_offsets(graph, normal, offset, self.share, self.turn * voxel, plane)
-        graph = graph.with_normals(normal)
-        region = regions(graph, len(coord), self.share, self.concave, plane)
+        plane = torch.zeros_like(group, dtype=torch.bool) if plane is None else plane
+        graph = pair_graph(coord, feat, 2 * group + plane.long(), self.radius * voxel)
+        like = like_edges(graph, self.share, plane)
+        normal = turn_by_offsets(graph, like, normal, offset, self.turn * voxel, plane)
+        region = regions(graph, like & smooth_edges(graph, normal, self.concave, plane), len(coord))
         return merge_regions(region, contacts(graph, region, normal), self.evidence)

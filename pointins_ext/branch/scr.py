@@ -30,8 +30,8 @@ class SpatialClusteringRegularization:
     meters (None: no cap) are invalid: what reaches further than objects do is floor or wall, and its center depends on
     the crop. `feature` picks the slice of the teacher's up-cast features that `refine` clusters: "loss_stage" = the
     stage at the loss resolution, "balanced" = all stages with equal weight, "concat" = as they are (the paper's). For
-    ablations only: "balanced", and `exclude_cut`, with which components that touch the crop border are invalid, because
-    their centroid is not the object's.
+    ablations only: "balanced", and `exclude_cut`, which makes components that touch the border of the crop invalid,
+    because their centroid is not the object's.
     """
 
     def __init__(

@@ -29,11 +29,11 @@ class OffsetField:
 
     @property
     def center(self) -> torch.Tensor:
-        """(N,3) where every voxel points at."""
+        """(N,3) the point that every voxel points at."""
         return self.coord + self.offset
 
     def border(self) -> torch.Tensor:
-        """(N,) bool: voxels beside which another view of the scene goes on where their own view has ended."""
+        """(N,) bool: voxels at the edge of their view where another view of the scene goes on."""
         border = torch.zeros_like(self.valid)
         for view in self.view.unique():
             own = self.view == view

@@ -23,7 +23,7 @@ IMPORT_LATER = ("train", "test", "doctor")
 
 
 def main(argv=None):
-    """Run the command line `argv`, by default this process's; what the user can repair ends in a line, exit code 2."""
+    """Run the command line `argv`, by default this process's; what the user can repair is one line and exit code 2."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         try:

@@ -2,7 +2,7 @@
 
     pointins doctor [--data FOLDER]
 
-Needs neither Pointcept nor a GPU. Exit code 0: a training step ran and nothing that was asked for is missing; 2: else.
+Needs neither Pointcept nor a GPU. Exit code 0: a training step ran and nothing that was asked for is missing; else 2.
 """
 
 import contextlib
@@ -140,7 +140,7 @@ def data_lines(root: Path) -> tuple[list[str], set[str]]:
 
 
 def self_test() -> str:
-    """Two training steps of a small PointINS on a synthetic room, on the GPU if there is one. RuntimeError if wrong."""
+    """Two training steps of a small PointINS on a synthetic room, on the GPU if there is one; else RuntimeError."""
     import torch
 
     from pointins_ext import plugin  # noqa: F401

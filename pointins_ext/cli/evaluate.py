@@ -3,12 +3,12 @@
     pointins evaluate --weight exp/pointins/NAME/model/model_last.pth
     pointins evaluate --weight ... --data FOLDER --split val --grid-size 0.008
 
-Prints class-agnostic scores of raw scenes, for the rivals as they are and with each dominant plane an instance of its
-own ("+ planes"), as it is for PointINS in any case, and with the planes removed for every method. Every number is on
-all raw points. The parameters of the rivals are those of pointins_ext/instances/rivals.json, chosen on training scans
-by tools/tune_rivals.py.
+Prints class-agnostic scores of raw scenes, and with the dominant planes removed. On raw scenes every plane is an
+instance of its own for PointINS, and for the rivals in the rows "+ planes". Every number is on all raw points. The
+parameters of the rivals are those of pointins_ext/instances/rivals.json, chosen on training scans by
+tools/tune_rivals.py.
 Then the average precision of the instances' upright boxes, planes apart, at IoU 0.25 and 0.5 with those of the objects'
-points, which end where the visible part does. Precision ranks by the instances' score, that of a rival is its size.
+points, which end where the visible part does. Instances are ranked by their score, those of a rival by size.
 """
 
 import json
@@ -44,7 +44,7 @@ def stored_rivals() -> dict:
 
 
 def rival_parameters(data: str, names=METHODS) -> dict:
-    """Rival -> what is stored of it for this data set, and its name `data`; what is not stored is said, and rooms'."""
+    """Rival -> its parameters stored for this data set, else, with a notice, for rooms; `data` names which."""
     stored = stored_rivals()
     names = [name for name in names if name != "pointins"]
     missing = [name for name in names if name not in stored.get(data, {})]
@@ -76,7 +76,7 @@ def label_scene(voxels: dict, rules: dict, voxel: float) -> None:
 
 
 def label_pointins(voxels: dict, found) -> None:
-    """Add the same three of the `Instances` that were found, whose planes are instances in any case, and the scores."""
+    """Add the same three labels, and the scores, of the `Instances` found, whose planes are always instances."""
     label = found.label
     on_plane = voxels["plane"] | np.append(found.stuff, False)[label]  # the last entry serves -1
     voxels |= dict(pointins=label, pointins_planes=label, pointins_apart=np.where(on_plane, -1, label))

@@ -40,7 +40,7 @@ def parse_request(parser, argv):
 def find_config(name, dataset=None):
     """(file, data set) of -c and -d: a path, else a config of ours, else one of Pointcept's.
 
-    Where there is none, the place where ours would be: reading it names those that are near.
+    If there is none, it is the path that ours would have: the error of reading it lists similar names.
     """
     name = name.removesuffix(".py")
     inside = Path(dataset or "", f"{name}.py")
@@ -88,7 +88,7 @@ def _address(folder):
 
 
 def other_interpreter(args):
-    """Path of the interpreter that -p asks for; None where it is this one. FileNotFoundError where there is none."""
+    """Path of the interpreter that -p asks for; None if it is this one. Raises FileNotFoundError if missing."""
     if args.python is None:
         return None
     found = shutil.which(args.python)

@@ -30,7 +30,7 @@ def arguments(argv):
 
 
 def export(weight: str, network: str, layout: str, config: str | None = None) -> dict:
-    """Content of the file to write. ValueError or FileNotFoundError for a checkpoint or config that does not serve."""
+    """Content of the file to write. Raises ValueError or FileNotFoundError if checkpoint or config do not serve."""
     checkpoint = read_checkpoint(weight)
     backbone = backbone_weight(checkpoint["state_dict"], network, weight)
     cfg = experiment_config(checkpoint, weight, config).to_dict()
@@ -40,7 +40,7 @@ def export(weight: str, network: str, layout: str, config: str | None = None) ->
 
 
 def check(backbone: dict, arguments: dict, weight: str) -> None:
-    """ValueError unless the tensors are exactly those of the backbone that the config describes."""
+    """Raises ValueError unless the tensors are exactly those of the backbone that the config describes."""
     model = dict(backbone=dict(arguments))
     disable_flash(model)
     match_weight(build_model(model["backbone"]).state_dict(), backbone, f"{weight} beside its config", strict=True)

@@ -15,7 +15,7 @@ from pointins_ext.visualization import instance_colors, write_viewer
 
 
 def check_flags(predictor, args) -> None:
-    """ValueError for flags of `pointins segment` that a fine-tuned checkpoint has no use for."""
+    """Raises ValueError if flags of `pointins segment` are given that mean nothing for a fine-tuned checkpoint."""
     if args.radius is not None or args.min_points != MIN_VOXELS or args.network != "teacher":
         raise UserError(
             f"{args.weight}: --radius, --min-points and --network are for pretraining; a {predictor.kind} groups as "

@@ -9,7 +9,7 @@ from pointins_ext.host.request import reader
 
 
 def check(argv):
-    """Parsed flags of a training. Errors of all that can be told before anything is written."""
+    """Parsed flags of a training. Raises ValueError if the request cannot work, before anything is written."""
     parser = reader().default_argument_parser()
     parser.prog = "pointins train"
     parser.add_argument("--extend", choices=("pointins",), help="add the offset branch to a pretraining config")
@@ -28,7 +28,7 @@ def configured(parse, args):
 
 
 def check_config(cfg, args):
-    """ValueError or FileNotFoundError for what these processes cannot train."""
+    """Raises ValueError or FileNotFoundError if these processes cannot train it."""
     processes = int(os.environ.get("WORLD_SIZE", max(args.num_gpus, 1) * args.num_machines))
     check_shares(cfg, processes)
     if cfg.get("weight"):

@@ -21,17 +21,22 @@ def add_scene_arguments(parser, split: str, num_scenes: int) -> None:
     parser.add_argument("--grid-size", type=positive, help="voxel of the scans in meters (default: as in training)")
 
 
-def load_scenes(args, predictor) -> list[dict]:
-    """Labeled scenes in the meters of the network: a scan's `--grid-size` becomes the network's voxel."""
+def open_dataset(args, predictor, transform=()):
+    """The data set of --data, in the meters of the network: a scan's `--grid-size` becomes the network's voxel."""
     if args.data in SYNTHETIC:
-        dataset = SYNTHETIC[args.data](split=args.split, num_scenes=args.num_scenes, seed=args.seed, transform=[])
-    else:
-        scale = predictor.grid_size / args.grid_size if args.grid_size else predictor.scale
-        dataset = ScanDataset(data_root=args.data, split=args.split or None, scale=scale, transform=[])
+        options = dict(split=args.split, num_scenes=args.num_scenes, seed=args.seed, transform=list(transform))
+        return SYNTHETIC[args.data](**options)
+    scale = predictor.grid_size / args.grid_size if args.grid_size else predictor.scale
+    return ScanDataset(data_root=args.data, split=args.split or None, scale=scale, transform=list(transform))
+
+
+def load_scenes(args, predictor) -> list[dict]:
+    """Labeled scenes of `open_dataset`."""
+    dataset = open_dataset(args, predictor)
     scenes = [dataset.get_data(i) for i in range(len(dataset.data_list))]
     if args.data not in SYNTHETIC:
         for scene, path in zip(scenes, dataset.data_list, strict=True):
-            check_units(scene["coord"] / scale, predictor.grid_size / scale, path)
+            check_units(scene["coord"] / dataset.scale, predictor.grid_size / dataset.scale, path)
     predictor.scale = 1.0
     unlabeled = [scene["name"] for scene in scenes if scene.get("instance") is None or scene["instance"].max() < 0]
     if unlabeled:

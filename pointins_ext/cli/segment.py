@@ -4,8 +4,8 @@
     pointins segment --weight ... --input FOLDER --output FOLDER --up y --view
 
 Coordinates are meters, or in the unit of --grid-size; without it the voxel follows from spacing and extent of each
-scan, and is said. z must point up, or --up says what does; results stay in the frame of the file. What speaks against
-axis or unit is said. Results below the folder, and --output, are left out.
+scan, and is printed. z must point up, or --up names the axis that does; results stay in the frame of the file. Signs
+of another axis or unit are reported. Results below the folder, and --output, are not taken for scans.
 
 Writes for each scan a colored .ply (fields instance, offset_x/y/z), an .npz, the boxes as .boxes.json, which states
 its conventions, and a .png; with --view also an .html, the scan in 3D. The .npz has, for all points of the file in its
@@ -75,7 +75,7 @@ def _with_value(argv, flag):
 
 
 def check_extras(args) -> None:
-    """Leave pictures out, and say so, where matplotlib is missing. ImportError where plotly is, and --view asked."""
+    """Leave pictures out, and say so, if matplotlib is missing. Raises ImportError if plotly is, and --view asked."""
     if args.view and importlib.util.find_spec("plotly") is None:
         raise ImportError("--view needs plotly: pip install 'pointins_ext[viz]'")
     if not args.no_picture and importlib.util.find_spec("matplotlib") is None:
@@ -84,7 +84,7 @@ def check_extras(args) -> None:
 
 
 def jobs(source: str, output: str) -> list[tuple[str, Path]]:
-    """(scan, .ply to write) for one scan or every scan below a folder. ValueError for what would write over a scan."""
+    """(scan, .ply to write) for one scan or every scan below a folder. Raises ValueError if it would replace one."""
     work = _targets(source, output)
     scans = {os.path.abspath(scan) for scan, _ in work}
     for _, target in work:

@@ -1,141 +1,143 @@
 """Offline study of the offset targets: what ODR and SCR make of a checkpoint's offsets, against known centers.
 
     pointins study --weight exp/pointins/NAME/model/model_last.pth [--data FOLDER]
-    pointins study --weight ... --num-clusters 1 5 --radius 0.08 0.12 --feature loss_stage concat
+    pointins study --weight model/epoch_3.pth model/epoch_20.pth --num-clusters 1 5 --radius 0.08 0.12
 
-Twenty seconds that predict a training run: for raw offsets, ODR, SCR and both it prints the cosine to the true center,
-the share of object voxels with a valid target, and how well the pseudo-instances agree with the objects (ARI over
-object voxels).
+Minutes that predict a training run: the scenes are cropped and augmented as in training, and every way to make targets
+gets the same crops. Printed are, as means over scenes with a 95 % interval: the cosine of the targets to the centers of
+the whole objects and the agreement (ARI) of the pseudo-instances with the objects; and the cosine on objects that their
+crop cuts, the error in meters, the median ratio of target to true length, the share of object voxels that get a target
+(by size of the object: under 40, under 150, more loss voxels), the share of all targets that lie on no object, and how
+far apart two views see one and the same center, on objects and elsewhere.
 """
 
-import itertools
+import json
+import math
 import os
 
-import torch
+import numpy as np
+from scipy.stats import t as student
+from tqdm import tqdm
 
-from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch import MagnitudePrior
 from pointins_ext.branch.scr import FEATURES
-from pointins_ext.branch.targets import OffsetField, offset_targets
-from pointins_ext.cli.scenes import add_scene_arguments, load_scenes
-from pointins_ext.errors import UserError
-from pointins_ext.evaluation import adjusted_rand_index
-from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
-from pointins_ext.hooks.presets import SCR as PRESETS
-from pointins_ext.inference import load_predictor
-from pointins_ext.ops import segment_mean
+from pointins_ext.branch.targets import offset_targets
+from pointins_ext.checkpoint import read_checkpoint
+from pointins_ext.cli.scenes import add_scene_arguments, open_dataset
+from pointins_ext.cli.study_rows import kmeans_grid, variants
+from pointins_ext.evaluation.targets import score_targets
+from pointins_ext.files import write_text
+from pointins_ext.flags import add_config_argument, at_least, output_file, positive, verb_parser
+from pointins_ext.hooks import presets
+from pointins_ext.inference.crops import training_crops
+from pointins_ext.inference.load import best_device, build_network, experiment_config, require_pretraining
+from pointins_ext.inference.predictor import Predictor, first_transform
 
-SCR = PRESETS["indoor"]
+COLUMNS = ("cosine", "ari", "cosine_cut", "error", "ratio", "kept", "kept_small", "kept_medium", "kept_large")
+COLUMNS += ("stuff", "apart", "apart_stuff")
+WITH_INTERVAL = ("cosine", "ari")
 
 
 def arguments(argv):
     parser = verb_parser("study", __doc__)
-    parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint")
-    add_config_argument(parser)
-    add_scene_arguments(parser, split="train", num_scenes=6)
     parser.add_argument(
-        "--prior", help="indoor, outdoor or a file (default: prior.json of the experiment, else indoor)"
+        "--weight", required=True, nargs="+", help="PointINS pretraining checkpoints, as of several ages"
     )
-    parser.add_argument("--num-clusters", type=at_least(1), nargs="+", default=[SCR["num_clusters"]], help="K of SCR")
-    parser.add_argument("--feature", nargs="+", default=[SCR["feature"]], choices=FEATURES, help="one or more")
-    parser.add_argument("--radius", type=positive, nargs="+", default=[SCR["radius"]], help="meters of the network")
-    parser.add_argument("--network", default="teacher", choices=("teacher", "student"))
-    return parser.parse_args(argv)
-
-
-def variants(prior: MagnitudePrior, scrs: dict[str, SpatialClusteringRegularization]) -> dict[str, list]:
-    """Rows of the study: name -> regularizers. scrs: name -> SCR to try."""
-    odr = {
-        "ODR": OffsetDistributionRegularization(prior),
-        "half ODR": OffsetDistributionRegularization(prior, strength=0.5),
-        "spherical ODR": OffsetDistributionRegularization(prior, direction="spherical"),
-        "magnitude only": OffsetDistributionRegularization(prior, direction="keep"),
-    }
-    rows = {"raw": []}
-    rows |= {name: [rule] for name, rule in odr.items()}
-    for scr_name, scr in scrs.items():
-        rows |= {f"zero + {scr_name}": [_Zero(), scr], scr_name: [scr]}
-        rows |= {f"{name} + {scr_name}": [rule, scr] for name, rule in odr.items()}
-    return rows
-
-
-def scr_variants(args, prior: MagnitudePrior) -> dict[str, SpatialClusteringRegularization]:
-    """Every combination that is asked for; a single one is called SCR."""
-    grid = list(itertools.product(args.feature, args.num_clusters, args.radius))
-    return {
-        "SCR" if len(grid) == 1 else f"SCR {feature} K{k} r{radius}": SpatialClusteringRegularization(
-            k,
-            radius=radius,
-            feature=feature,
-            max_length=1.5 * float(prior.quantile(torch.tensor(0.999))),
-            generator=torch.Generator().manual_seed(0),
-        )
-        for feature, k, radius in grid
-    }
-
-
-class _Zero:
-    """Offsets of length zero: what SCR makes of the features alone."""
-
-    def refine(self, field: OffsetField) -> OffsetField:
-        return field.replace(offset=torch.zeros_like(field.offset))
-
-
-def score(target: OffsetField, instance: torch.Tensor) -> dict[str, float]:
-    """Cosine and error of valid targets on object voxels, valid share, ARI and number of pseudo-instances."""
-    member = instance >= 0
-    _, group = instance[member].unique(return_inverse=True)
-    truth = segment_mean(target.coord[member], group, int(group.max()) + 1)[group] - target.coord[member]
-    valid = target.valid[member]
-    offset = target.offset[member]
-    row = dict(
-        cosine=torch.nn.functional.cosine_similarity(offset, truth)[valid].mean(),
-        error=(offset - truth).norm(dim=1)[valid].mean(),
-        length=offset.norm(dim=1)[valid].mean(),
-        valid=valid.float().mean(),
+    add_config_argument(parser)
+    add_scene_arguments(parser, split="train", num_scenes=12)
+    parser.add_argument("--draws", type=at_least(1), default=3, help="crops of every scene (default %(default)s)")
+    parser.add_argument(
+        "--preset", default="indoor", choices=("indoor", "outdoor"), help="of SCR (default %(default)s)"
     )
-    if target.instances is not None:
-        row |= dict(
-            ari=adjusted_rand_index(target.instances.label[member].numpy(), group.numpy()),
-            components=int(target.instances.label.max()) + 1,
-        )
-    return {name: float(value) for name, value in row.items()}
+    parser.add_argument(
+        "--prior", help="of ODR: indoor, outdoor or a file (default: prior.json of the experiment, else the preset's)"
+    )
+    kmeans = presets.SCR["kmeans"]
+    parser.add_argument("--num-clusters", type=at_least(1), nargs="+", default=[kmeans["num_clusters"]], help="K")
+    parser.add_argument("--feature", nargs="+", default=[kmeans["feature"]], choices=FEATURES, help="of K-means")
+    parser.add_argument("--radius", type=positive, nargs="+", help="of K-means, meters of the network (preset's)")
+    parser.add_argument("--json", type=output_file, help="write all means and intervals there, too")
+    args = parser.parse_args(argv)
+    args.radius = args.radius or [presets.SCR[dict(indoor="kmeans", outdoor="kmeans_outdoor")[args.preset]]["radius"]]
+    return args
 
 
-def majority(instance: torch.Tensor, nearest: torch.Tensor, count: int) -> torch.Tensor:
-    """(count,) most frequent instance among the raw points of each loss voxel, -1 counted as one of them."""
-    votes = torch.zeros(count, int(instance.max()) + 2, dtype=torch.long)
-    votes.index_put_((nearest, instance.long() + 1), torch.ones_like(nearest), accumulate=True)
-    return votes.argmax(1) - 1
-
-
-def study(predictor, scenes, rows: dict[str, list]) -> dict[str, dict[str, float]]:
-    """Mean scores over scenes for every row."""
-    table = {name: [] for name in rows}
-    for scene in scenes:
-        field, nearest = predictor.field(scene)
-        instance = majority(torch.as_tensor(scene["instance"]), nearest, len(field.coord))
-        if not (instance >= 0).any():
-            raise UserError(
-                f"{scene['name']}: no voxel of {field.voxel:.3g} m is mostly of one object; give the voxel of these "
-                "scans (--grid-size), or leave the scene out"
-            )
+def study(model, dataset, indices, draws: int, seed: int, rows: dict[str, list]) -> dict[str, dict[str, list]]:
+    """Scores of every row: name -> column -> mean over the draws of each scene, NaN where there is nothing to score."""
+    table = {name: {column: {} for column in COLUMNS} for name in rows}
+    crops = training_crops(model, dataset, indices, draws, seed)
+    for crop in tqdm(crops, total=len(indices) * draws, desc="crops", unit="crop"):
         for name, regularizers in rows.items():
-            table[name].append(score(offset_targets(field, regularizers), instance))
+            target = offset_targets(crop.field, regularizers)
+            for column, value in score_targets(target, crop.instance, crop.center, crop.visible).items():
+                table[name][column].setdefault(crop.scene, []).append(value)
     return {
-        name: {key: sum(s[key] for s in scores) / len(scores) for key in scores[0]} for name, scores in table.items()
+        name: {column: [mean(scores) for scores in scenes.values()] for column, scenes in columns.items()}
+        for name, columns in table.items()
     }
+
+
+def mean(values) -> float:
+    """Of what is not NaN; NaN without any."""
+    values = [value for value in values if not math.isnan(value)]
+    return sum(values) / len(values) if values else math.nan
+
+
+def interval(values) -> float:
+    """Half of the 95 % interval (Student) of the mean over scenes."""
+    values = [value for value in values if not math.isnan(value)]
+    if len(values) < 2:
+        return math.nan
+    return float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+def summary(table: dict) -> dict:
+    """name -> column -> mean and half of its interval."""
+    return {
+        name: {column: dict(mean=mean(values), interval=interval(values)) for column, values in columns.items()}
+        for name, columns in table.items()
+    }
+
+
+def printed(table: dict) -> str:
+    """The table, a row a line."""
+    width = max(map(len, table)) + 1
+    lines = [" " * width + "".join(f"{name:>{15 if name in WITH_INTERVAL else 12}s}" for name in COLUMNS)]
+    for name, row in table.items():
+        cells = [cell(row[column], column in WITH_INTERVAL) for column in COLUMNS]
+        lines.append(f"{name:{width}s}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def cell(score: dict, with_interval: bool) -> str:
+    """One figure of the table, blank where there is none."""
+    if math.isnan(score["mean"]):
+        return " " * (15 if with_interval else 12)
+    return (
+        f"{score['mean']:7.3f} +- {score['interval']:.3f}"[:15].rjust(15) if with_interval else f"{score['mean']:12.3f}"
+    )
 
 
 def main(argv):
     args = arguments(argv)
-    predictor = load_predictor(args.weight, args.network, device="cpu", config=args.config)
-    scenes = load_scenes(args, predictor)
-    fitted = os.path.join(os.path.dirname(os.path.dirname(args.weight)), "prior.json")
-    prior = MagnitudePrior.load(args.prior or (fitted if os.path.isfile(fitted) else "indoor"))
-    table = study(predictor, scenes, variants(prior, scr_variants(args, prior)))
-    print(f"{len(scenes)} scenes, prior: {prior.source}; meters, object voxels only\n")
-    columns = ("cosine", "error", "length", "valid", "ari", "components")
-    width = max(map(len, table)) + 2
-    print(f"{'offsets':{width}s}" + "".join(f"{name:>12s}" for name in columns))
-    for name, row in table.items():
-        print(f"{name:{width}s}" + "".join(f"{row[c]:12.3f}" if c in row else " " * 12 for c in columns))
+    results = {}
+    for weight in args.weight:
+        checkpoint = read_checkpoint(weight)
+        require_pretraining(checkpoint["state_dict"], weight)
+        cfg = experiment_config(checkpoint, weight, args.config)
+        model = build_network(cfg, checkpoint["state_dict"], weight, best_device("cpu")).eval()
+        dataset = open_dataset(args, Predictor.from_config(model.teacher, cfg), first_transform(cfg))
+        indices = np.unique(np.linspace(0, len(dataset.data_list) - 1, args.num_scenes).astype(int))
+        prior = prior_of(args, weight)
+        rows = variants(prior, args.preset, kmeans_grid(args.num_clusters, args.feature, args.radius))
+        results[weight] = summary(study(model, dataset, indices, args.draws, args.seed, rows))
+        print(f"\n{weight}: {len(indices)} scenes, {args.draws} draws of crops each; ODR's prior: {prior.source}\n")
+        print(printed(results[weight]), flush=True)
+    if args.json:
+        write_text(args.json, json.dumps(results, indent=1))
+
+
+def prior_of(args, weight) -> MagnitudePrior:
+    """The prior that is asked for, else that of the experiment, else the preset's."""
+    fitted = os.path.join(os.path.dirname(os.path.dirname(weight)), "prior.json")
+    return MagnitudePrior.load(args.prior or (fitted if os.path.isfile(fitted) else presets.ODR[args.preset]["prior"]))

@@ -3,7 +3,6 @@
 import random
 
 import numpy as np
-from scipy import ndimage
 
 from pointins_ext.embedded.registry import TRANSFORMS
 from pointins_ext.errors import UserError
@@ -181,6 +180,8 @@ class ElasticDistortion:
 
     @staticmethod
     def distort(coord, granularity, magnitude):
+        from scipy import ndimage  # here: it would take a tenth of the start of every command
+
         low = coord.min(axis=0)
         size = ((coord - low).max(axis=0) // granularity).astype(int) + 3
         noise = np.random.randn(*size, 3).astype(np.float32)

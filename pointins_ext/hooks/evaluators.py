@@ -127,8 +127,9 @@ class UnsupervisedInsEvaluator(HookBase):
     """Label-free instances during pretraining: class-agnostic AP of the teacher's offsets.
 
     data: a dataset whose scenes have `instance`; it is scored, not trained on. After every `every` epochs and the last,
-    the instances that `pointins segment` finds are scored on all raw points of `limit` scenes, and beside them spatial
-    components, the geometric baseline; TensorBoard `unsupervised/`.
+    the instances that `pointins segment` finds are scored on all raw points of `limit` scenes, ranked by their own
+    score as in `pointins evaluate`, and beside them spatial components, the geometric baseline, ranked by size;
+    TensorBoard `unsupervised/`.
     segment_ignore_index: classes whose points are void; () for labels without classes.
     """
 
@@ -158,8 +159,8 @@ class UnsupervisedInsEvaluator(HookBase):
         for index in range(comm.get_rank(), number, comm.get_world_size()):
             scene = self.dataset.get_data(index)
             target = self.target(scene)
-            for name, instance in self.instances(predictor(scene)).items():
-                tallies[name].metric.update(dict(instance=instance), target)
+            for name, found in self.instances(predictor(scene)).items():
+                tallies[name].metric.update(found, target)
         for name, tally in tallies.items():
             scores = results.split_classes(joined(tally).result)[0]
             values = ", ".join(f"{results.title(key)} {100 * value:.2f}" for key, value in scores.items())
@@ -169,7 +170,7 @@ class UnsupervisedInsEvaluator(HookBase):
             write_scalars(self.trainer.writer, "unsupervised", scalars, epoch)
 
     def target(self, scene):
-        """The labels that are scored. ValueError where the scene lacks them."""
+        """The labels that are scored. Raises ValueError if the scene lacks them."""
         keys = ("instance", "segment") if self.settings["segment_ignore_index"] else ("instance",)
         if not set(keys) <= scene.keys():
             raise UserError(
@@ -179,10 +180,13 @@ class UnsupervisedInsEvaluator(HookBase):
         return {key: scene[key] for key in keys}
 
     def instances(self, prediction):
-        """Name of the method -> instance (N,) of the raw points."""
-        voxel = prediction.voxel
+        """Name of the method -> `instance` (N,) of the raw points and, if it is not their size, their `score` (I,)."""
+        voxel, nearest = prediction.voxel, prediction.nearest
+        found = prediction.find()
         spatial = components(prediction.coord, 1.25 * voxel, MIN_VOXELS, reach=REACH_VOXELS * voxel)
-        return dict(offsets=prediction.instances(), components=spatial[prediction.nearest])
+        return dict(
+            offsets=dict(instance=found.label[nearest], score=found.score), components=dict(instance=spatial[nearest])
+        )
 
 
 def write_scalars(writer, folder, values, epoch):

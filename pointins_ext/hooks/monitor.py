@@ -19,7 +19,7 @@ class OffsetMonitor(HookBase):
     """Writes offset statistics to TensorBoard under `offset/` every `every` steps, and the canary under `canary/`.
 
     The canary is a synthetic room of known centers (`canary_seed`; None: off) seen by the teacher: its offset cosine
-    and error separate runs that no label-free number separates. Collapse is flagged in the log: one direction and one
+    and error tell runs apart that no label-free number can. Collapse is flagged in the log: one direction and one
     length. After every `picture_every`-th epoch (0: never) a picture of the first view joins them: pseudo-instances,
     and where the teacher's offsets carry their voxels.
     """

@@ -1,4 +1,4 @@
-"""OracleHook: true centers as offset targets, a bound on what better ones could bring. For ablations; needs labels."""
+"""OracleHook: true centers as offset targets, the most that better ones could bring. For ablations; needs labels."""
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ from pointins_ext.instances import instance_centers
 
 @HOOKS.register_module()
 class OracleHook(HookBase):
-    """Points the teacher's offsets at the centroids of the labeled instances; points of none get no target.
+    """Points the teacher's offsets at the centroids of the labeled instances; points of no instance get no target.
 
-    The centroid is that of the whole object, also where a view shows only a part. Batches need the scenes' `name`, the
-    data set `instance`, -1 = none; ValueError otherwise.
+    The centroid is that of the whole object, also where a view shows only a part. Raises ValueError if
+    batches lack the scenes' `name` or the data set lacks `instance` (-1 = none).
     """
 
     def before_train(self):

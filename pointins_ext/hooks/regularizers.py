@@ -1,5 +1,6 @@
 """ODRHook and SCRHook: install the branch's regularizers in the model, in the order of the config's hook list."""
 
+import dataclasses
 import inspect
 import os
 from pathlib import Path
@@ -7,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch import (
+    MagnitudePrior,
+    OffsetDistributionRegularization,
+    PairwiseClusteringRegularization,
+    SpatialClusteringRegularization,
+)
+from pointins_ext.branch.pairwise import TARGET_RULE
 from pointins_ext.errors import UserError
 from pointins_ext.hooks import presets
 from pointins_ext.hooks.common import pointins_model
@@ -15,11 +22,7 @@ from pointins_ext.host import HOOKS, HookBase, comm
 from pointins_ext.instances import fit_label_free
 
 SIDES = ("teacher", "student")
-CLUSTERING = {
-    name: parameter.default
-    for name, parameter in inspect.signature(SpatialClusteringRegularization).parameters.items()
-    if name != "generator"
-}
+CUTS = dict(pairwise=PairwiseClusteringRegularization, kmeans=SpatialClusteringRegularization)
 
 
 @HOOKS.register_module()
@@ -29,8 +32,8 @@ class ODRHook(HookBase):
     What is not given comes from `presets.ODR[preset]`: "indoor", "outdoor", or "paper", the literal method. `prior`:
     "indoor", "outdoor", a file of `pointins prior`, or "auto" = fitted without labels from `auto_scans` training
     scans by `auto_method` ("components" or "hdbscan") before the first step. `ramp_steps`: the strength grows linearly
-    from 0 over so many steps once the offset loss is on, because ranks blow an untrained head's noise up to full
-    length. Further options as OffsetDistributionRegularization. Raises ValueError for an option that there is not.
+    from 0 over this many steps once the offset loss is on, because ranks blow an untrained head's noise up to full
+    length. Other options: see OffsetDistributionRegularization. Raises ValueError if an option is unknown.
     """
 
     def __init__(
@@ -85,35 +88,40 @@ class ODRHook(HookBase):
 
 @HOOKS.register_module()
 class SCRHook(HookBase):
-    """Spatial clustering regularization on the teacher's offsets, with a fresh k-means seed every step.
+    """Spatial clustering regularization on the teacher's offsets.
 
-    What is not given comes from `presets.SCR[preset]`: "indoor", "outdoor", or "paper", the literal method.
-    `length_cap`: targets longer than so many times the prior's 99.9 % quantile are dropped (None: none is); the prior
-    is that of an ODRHook before it, else `prior`. Other options as SpatialClusteringRegularization. `late`: options
-    that hold once the share `late_start` of all steps is done, over those of the preset's `late` (None: nothing
-    changes, as where `num_clusters` is given without it): segments can only split what shifted points have joined, and
-    learned offsets need them less than untrained ones. Raises ValueError for an option that there is not.
+    What is not given comes from `presets.SCR[preset]`: "indoor" and "outdoor" take the graph rule (`cut="pairwise"`),
+    "kmeans" and "kmeans_outdoor" the best settings of K-means segments, "paper" the literal method. Further options as
+    PairwiseClusteringRegularization, with `rule` a dict of what differs from its TARGET_RULE, or, where `cut` is
+    "kmeans", as SpatialClusteringRegularization, which gets a fresh seed every step. Options that only K-means has, as
+    `num_clusters`, choose it, so that older configs keep their meaning. `late`, with K-means: options that hold once
+    the share `late_start` of all steps is done, over those of the preset's `late` (None: nothing changes, as where
+    `num_clusters` is given without it): segments can only split what shifted points have joined, and learned offsets
+    need them less than untrained ones. Raises ValueError for an option that there is not.
     """
 
     def __init__(self, side="teacher", preset="indoor", **options):
         if "num_clusters" in options:
             options.setdefault("late", None)
-        options = presets.with_preset("SCRHook", presets.SCR, preset, options, CLUSTERING)
+        preset = _preset_of(preset, options)
+        self.cut = options.get("cut", presets.SCR.get(preset, {}).get("cut", "pairwise"))
+        options = presets.with_preset("SCRHook", presets.SCR, preset, options, _defaults(self.cut))
+        options.pop("cut")
         self.side = _checked_side("SCRHook", side)
-        self.prior = options.pop("prior")
-        self.length_cap = options.pop("length_cap")
-        self.late_start = options.pop("late_start")
-        self.late = _late_options(options.pop("late"), presets.SCR[preset]["late"])
-        self.scr = SpatialClusteringRegularization(**options)
-        SpatialClusteringRegularization(**{**options, **self.late})  # says now what would be wrong later
+        self.late_start = options.pop("late_start", None)
+        self.late = _late_options(options.pop("late", None), presets.SCR[preset].get("late"))
+        if "rule" in options:
+            options["rule"] = _rule(options["rule"])
+        self.options = options
+        self.scr = CUTS[self.cut](**options)
+        CUTS[self.cut](**{**options, **self.late})  # says now what would be wrong later
 
     def before_train(self):
         self.model = pointins_model(self.trainer, "SCRHook")
-        if self.length_cap is not None:
-            self.scr.max_length = self.length_cap * float(self._prior().quantile(torch.tensor(0.999)))
-        self.scr.generator = torch.Generator(device=next(self.model.parameters()).device)
+        if self.cut == "kmeans":
+            self.scr.generator = torch.Generator(device=next(self.model.parameters()).device)
         self.model.add_regularizer(self.scr, self.side)
-        self.trainer.logger.info(f"SCR: {_listed({name: getattr(self.scr, name) for name in CLUSTERING})}")
+        self.trainer.logger.info(f"SCR ({self.cut}): {_listed({**_defaults(self.cut), **self.options})}")
         if self.late:
             self.late_step = self.late_start * self.trainer.max_epoch * len(self.trainer.train_loader)
             self.trainer.logger.info(f"SCR from {self.late_start:.0%} of the steps on: {_listed(self.late)}")
@@ -122,13 +130,9 @@ class SCRHook(HookBase):
         if self.late and self.model.step >= self.late_step:
             for name, value in self.late.items():
                 setattr(self.scr, name, value)
-        # cuts differ from step to step and the network averages them; own generator: the host's stream stays as it is
-        self.scr.generator.manual_seed(hash((self.trainer.cfg.get("seed") or 0, comm.get_rank(), self.model.step)))
-
-    def _prior(self) -> MagnitudePrior:
-        installed = self.model.teacher_regularizers + self.model.student_regularizers
-        priors = [r.prior for r in installed if isinstance(r, OffsetDistributionRegularization)]
-        return priors[0] if priors else MagnitudePrior.load(self.prior)
+        if self.cut == "kmeans":
+            # cuts differ from step to step and the network averages them; own generator: the host's stream stays
+            self.scr.generator.manual_seed(hash((self.trainer.cfg.get("seed") or 0, comm.get_rank(), self.model.step)))
 
 
 def _checked_side(hook: str, side: str) -> str:
@@ -137,12 +141,42 @@ def _checked_side(hook: str, side: str) -> str:
     return side
 
 
+def _defaults(cut: str) -> dict:
+    """Options of a form of SCR with the defaults of its class."""
+    if cut not in CUTS:
+        raise UserError(f"SCRHook cut '{cut}' is unknown; expected one of {', '.join(CUTS)}")
+    parameters = inspect.signature(CUTS[cut]).parameters
+    return {name: parameter.default for name, parameter in parameters.items() if name != "generator"}
+
+
+def _preset_of(preset: str, options: dict) -> str:
+    """The preset of K-means in the place of one of the graph rule, where an option asks for K-means."""
+    if "length_cap" in options:
+        raise UserError("SCRHook length_cap is gone; give max_length, in meters, instead (None: no cap)")
+    kmeans = {*presets.SCR["kmeans"], *_defaults("kmeans")} - {*presets.SCR["indoor"], *_defaults("pairwise")}
+    if options.get("cut") == "kmeans" or ("cut" not in options and kmeans & {*options}):
+        return dict(indoor="kmeans", outdoor="kmeans_outdoor").get(preset, preset)
+    return preset
+
+
+def _rule(changes):
+    """TARGET_RULE with other values: a dict, whose `evidence` is one, too."""
+    if not isinstance(changes, dict):
+        return changes
+    known = {field.name: getattr(TARGET_RULE, field.name) for field in dataclasses.fields(TARGET_RULE)}
+    presets.require_known("SCRHook rule", changes, known)
+    evidence = changes.get("evidence", {})
+    presets.require_known("SCRHook rule.evidence", evidence, dataclasses.asdict(TARGET_RULE.evidence))
+    evidence = dataclasses.replace(TARGET_RULE.evidence, **evidence)
+    return dataclasses.replace(TARGET_RULE, **{**changes, "evidence": evidence})
+
+
 def _late_options(late: dict | None, of_preset: dict | None) -> dict:
     if late is None:
         return {}
     if not isinstance(late, dict):
         raise UserError(f"SCRHook late is {late!r}; expected a dict of options, or None")
-    presets.require_known("SCRHook late", late, CLUSTERING)
+    presets.require_known("SCRHook late", late, _defaults("kmeans"))
     return {**(of_preset or {}), **late}
 
 

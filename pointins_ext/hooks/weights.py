@@ -6,4 +6,4 @@ from pointins_ext.host import HOOKS, HookBase
 
 @HOOKS.register_module()
 class WeightLoader(WeightLoading, HookBase):
-    """In the place of Pointcept's CheckpointLoader, whose arguments it takes; it also runs without a GPU."""
+    """Takes the place and the arguments of Pointcept's CheckpointLoader, and also runs without a GPU."""

@@ -57,7 +57,7 @@ __all__ = ["NAME", "NAMES", "REASON", "wanted", *NAMES]
 
 
 def wanted() -> str:
-    """What POINTINS_HOST asks for. ValueError for what is no host."""
+    """What POINTINS_HOST asks for. Raises ValueError if that is no host."""
     value = os.environ.get("POINTINS_HOST", "auto")
     if value not in ("auto", "pointcept", "embedded"):
         raise UserError(f"POINTINS_HOST is '{value}'; expected auto, pointcept or embedded")

@@ -70,8 +70,8 @@ class FinetunedPredictor:
 
     All voxels are covered, once: no fragments, no test-time augmentation, even where the experiment's tester has them.
     `kind`: type of the model; `transform`: steps of the validation pipeline; `names`: of the classes; `scale`: meters
-    of the scan to meters of the network. ValueError for a pipeline that makes no voxels with features, and for names
-    that do not fit the model.
+    of the scan to meters of the network. Raises ValueError if the pipeline makes no voxels with features, or if
+    the names do not fit the model.
     """
 
     def __init__(self, model, kind: str, transform, names=None, scale: float = 1.0):
@@ -94,7 +94,7 @@ class FinetunedPredictor:
         return cls(model, cfg.model["type"], transform, data.get("names"), scale)
 
     def check_frame(self, coord: np.ndarray, source: str, up_known: bool = False) -> None:
-        """Says in a ScanWarning what speaks against z up and the voxel's unit, as `Predictor.check_frame`."""
+        """Warns (ScanWarning) of signs that z is not up or that the unit is another, as `Predictor.check_frame`."""
         require_extent(coord, self.grid_size / self.scale, f"{source}: ")
         if not up_known:
             check_up(coord, source)
@@ -103,7 +103,7 @@ class FinetunedPredictor:
     def __call__(self, scene: dict) -> LabeledScan:
         """Classes and instances of a scene as `read_scan` gives it; its labels are not read.
 
-        ValueError where it lacks a channel that the network reads.
+        Raises ValueError if it lacks a channel that the network reads.
         """
         device = next(self.model.parameters()).device
         with evaluation_mode(self.model), torch.no_grad(), own_randomness():
@@ -163,8 +163,8 @@ def load_segmenter(
 ) -> Predictor | FinetunedPredictor:
     """Predictor of a checkpoint of either host: pretraining with the branch, or one of `TASKS`.
 
-    Arguments as in `load_predictor`; `network` is that of pretraining. ValueError that says what was found for any
-    other checkpoint.
+    Arguments as in `load_predictor`; `network` is that of pretraining. Raises ValueError, with what was found,
+    if the checkpoint is another.
     """
     checkpoint = read_checkpoint(weight)
     state = checkpoint["state_dict"]

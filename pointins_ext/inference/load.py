@@ -22,16 +22,11 @@ def load_predictor(
     """Predictor from a pretraining checkpoint of either host.
 
     `network`: "teacher" or "student"; `grid_size`: voxel of the scans, meters; coordinates are scaled so that it
-    becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError for a missing,
-    broken or foreign checkpoint.
+    becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError if the
+    checkpoint is missing, broken or foreign.
     """
     checkpoint = read_checkpoint(weight)
-    state = checkpoint["state_dict"]
-    if not is_pretraining(state):
-        raise UserError(
-            f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
-            "have no teacher.offset_head; one that was trained on labels is for `pointins segment`"
-        )
+    require_pretraining(checkpoint["state_dict"], weight)
     return pretrained_predictor(checkpoint, weight, network, device, grid_size, config)
 
 
@@ -47,6 +42,15 @@ def pretrained_predictor(checkpoint: dict, weight, network, device, grid_size, c
     return predictor
 
 
+def require_pretraining(state: dict, weight: str | os.PathLike) -> None:
+    """ValueError where tensors by name, of the file `weight`, are not those of a pretraining with the branch."""
+    if not is_pretraining(state):
+        raise UserError(
+            f"{weight}: not a PointINS pretraining checkpoint: its {len(state)} tensors, like {next(iter(state))!r}, "
+            "have no teacher.offset_head; one that was trained on labels is for `pointins segment`"
+        )
+
+
 def is_pretraining(state: dict) -> bool:
     """Whether tensors by name are those of a pretraining with the branch."""
     return any(key.removeprefix("module.").startswith("teacher.offset_head") for key in state)
@@ -58,7 +62,7 @@ def best_device(device=None) -> torch.device:
 
 
 def build_network(cfg: Config, state: dict, weight: str | os.PathLike, device: torch.device) -> torch.nn.Module:
-    """cfg.model with the tensors `state` of the file `weight`, every one of them; fit for `device`, not yet there."""
+    """cfg.model with the tensors `state` of the file `weight`, every one of them; fit for `device`, not moved there."""
     if not has_flash(device):
         disable_flash(cfg.model)
     model = build_model(cfg.model)
@@ -71,7 +75,7 @@ def experiment_config(checkpoint: dict, weight: str | os.PathLike, config: str |
 
     Pointcept's checkpoints carry none: then config.py of the experiment's folder, two above exp/x/model/model_last.pth.
     Only `config` is run as the Python that it is; what is found beside a checkpoint is read as data.
-    FileNotFoundError where there is none; ValueError for a config without a model, or with code where data are read.
+    Raises FileNotFoundError if there is none, ValueError if it has no model, or has code and is not `config`.
     """
     source = Path(config or Path(weight).absolute().parent.parent / "config.py")
     if config is None and "config" in checkpoint:

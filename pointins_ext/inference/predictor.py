@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 
-from pointins_ext.branch import OffsetField
 from pointins_ext.errors import UserError
 from pointins_ext.inference.blocks import MARGIN_VOXELS, MAX_BLOCK_VOXELS, cut_blocks, predict_blocks
 from pointins_ext.inference.prediction import Prediction
-from pointins_ext.models.passes import up_cast
+from pointins_ext.models.passes import loss_voxels, up_cast
 from pointins_ext.ops import estimate_normals, neighbours, voxelize
 
 MAX_VOXELS = 2**16  # along an axis, what the curves of the backbone can number
@@ -19,7 +18,7 @@ class Predictor:
     `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, meters; `scale`: meters
     of the scan to meters of the network; `feat_keys`: the channels the backbone was trained on; `centered`: whether it
     was trained on views moved to their middle (rooms) or on sweeps around their sensor. `voxel_given` says that the
-    scale is a user's choice, and `max_block_voxels` from how many voxels on a scan is predicted in blocks.
+    scale is a user's choice, and a scan of more than `max_block_voxels` voxels is predicted in blocks.
     """
 
     voxel_given = False
@@ -36,10 +35,7 @@ class Predictor:
     @classmethod
     def from_config(cls, networks, cfg, scale: float | None = None) -> "Predictor":
         """Settings of a pretraining config: grid and channels from its transforms, levels from its model."""
-        train = cfg.data.train
-        while "transform" not in train:  # of several data sets, the first
-            train = train["datasets"][0]
-        transform = train["transform"]
+        train, transform = _first_dataset(cfg), first_transform(cfg)
         sample = _step(transform, "GridSample", "grid_size")
         collect = _step(transform, "Collect", "global_feat_keys")
         keys = [key.removeprefix("global_") for key in collect["global_feat_keys"]]
@@ -78,9 +74,9 @@ class Predictor:
         )
 
     def check_frame(self, coord: np.ndarray, source: str, up_known: bool = False) -> None:
-        """Says in a ScanWarning what speaks against z up and the voxel's unit in the scan `coord` (N,3) of `source`.
+        """Warns (ScanWarning) of signs that z is not up or the unit another in the scan `coord` (N,3) of `source`.
 
-        `up_known`: z is up. ValueError where the unit cannot be right.
+        `up_known`: z is up. Raises ValueError if the unit cannot be right.
         """
         from pointins_ext.datasets.frame import check_units, check_up
 
@@ -88,24 +84,6 @@ class Predictor:
         if not up_known:
             check_up(coord, source)
         check_units(coord, self.voxel, source)
-
-    def field(self, scene: dict) -> tuple[OffsetField, torch.Tensor]:
-        """Teacher field of a whole scene, meters of the network, and the loss voxel of every raw point.
-
-        This is what ODR and SCR see in training, but for crops and augmentation.
-        """
-        raw, _, coord, channels = self._voxels(scene)
-        views, _, offset = self._forward(coord, channels)
-        field = OffsetField(
-            coord=views.scene_coord,
-            features=views.features,
-            offset=offset,
-            view=views.view,
-            valid=torch.ones_like(views.view, dtype=torch.bool),
-            scene=views.view,
-            voxel=views.voxel,
-        )
-        return field, _nearest(raw.to(views.coord) * self.scale, views.scene_coord).squeeze(1)
 
     def _voxels(self, scene: dict):
         """Raw points (N,3), the V among them that stand for their voxels, these in the network's meters, and their
@@ -168,7 +146,7 @@ class Predictor:
 
 
 def require_extent(coord: np.ndarray, voxel: float, source: str = "") -> None:
-    """ValueError where the points (N,3) lie too far apart for the codes that sort their voxels of edge `voxel`."""
+    """Raises ValueError if the points (N,3) lie too far apart for the codes that sort their voxels of edge `voxel`."""
     extent = float((coord.max(0) - coord.min(0)).max())
     if not extent / voxel < MAX_VOXELS:
         raise UserError(
@@ -178,8 +156,20 @@ def require_extent(coord: np.ndarray, voxel: float, source: str = "") -> None:
         )
 
 
+def first_transform(cfg) -> list[dict]:
+    """The pretraining pipeline of a config; of several data sets, that of the first."""
+    return _first_dataset(cfg)["transform"]
+
+
+def _first_dataset(cfg) -> dict:
+    train = cfg.data.train
+    while "transform" not in train:
+        train = train["datasets"][0]
+    return train
+
+
 def _step(transform, name: str, key: str) -> dict:
-    """The first step of a pretraining pipeline that has `key`. ValueError where there is none."""
+    """The first step of a pretraining pipeline that has `key`. Raises ValueError if there is none."""
     step = next((step for step in transform if key in step), None)
     if step is None:
         raise UserError(
@@ -193,14 +183,7 @@ def _to_loss_level(point, levels: int):
     views = up_cast(point, levels)
     for _ in range(levels):
         point = point.pooling_parent
-    inverse = None
-    while "pooling_parent" in point.keys():
-        # the stage's own inverse sends its parent's points to it
-        inverse = point.pooling_inverse if inverse is None else inverse[point.pooling_inverse]
-        point = point.pooling_parent
-    if inverse is None:
-        inverse = torch.arange(len(views.coord), device=views.coord.device)
-    return views, inverse
+    return views, loss_voxels(point)[1]
 
 
 def _own_normals(scene: dict, kept: torch.Tensor) -> np.ndarray | None:

@@ -16,12 +16,12 @@ def segment(
 ):
     """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centers (I, 3) in meters.
 
-    `coord` (N,3) meters, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are read as those of files are:
+    `coord` (N,3) meters, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are read as from a file:
     see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint or a `Predictor`;
     `grid_size`: voxel of this scan in meters (default: from spacing and extent, see inference/voxel.py); `radius`,
     `min_points`: clustering of shifted voxels; `up`: the axis that points up, "x" to "-z", or "auto" (default z);
-    `channels`: strength and what else the checkpoint reads. ValueError for what is unfit; a ScanWarning where z seems
-    not to be up, the unit or the voxel another than in training, or nothing is found.
+    `channels`: strength and what else the checkpoint reads. Raises ValueError if an argument is invalid; warns
+    (ScanWarning) if z seems not to be up, if unit or voxel differ from training, or if nothing is found.
     """
     if weight is None:
         raise UserError("segment: weight is missing; give a PointINS checkpoint (pointins quickstart makes one)")
@@ -54,8 +54,8 @@ def segment(
 def fit(predictor: Predictor, coord: np.ndarray, source: str, up: str | None = None, say=None) -> Predictor:
     """The predictor with the voxel that suits the upright scan coord (N, 3); `up`: how it was turned, None: not at all.
 
-    `say`: takes the line about the voxel; without it a ScanWarning says where it is not that of training. What speaks
-    against axes and unit: see `Predictor.check_frame`.
+    `say`: takes the line about the voxel; without it a ScanWarning reports a voxel other than that of training. Axes
+    and unit are checked by `Predictor.check_frame`.
     """
     require_extent(coord, predictor.voxel, f"{source}: ")
     fitted, line = fit_voxel(predictor, coord, source)

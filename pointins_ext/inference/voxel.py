@@ -1,6 +1,6 @@
 """The voxel that suits a scan, where nobody has given one.
 
-A network knows objects by their size in voxels, so a table top wants other voxels than a room. Where training saw rooms
+A network knows objects by their size in voxels, so a table top needs other voxels than a room. Where training saw rooms
 of 2.7 m and more in voxels of 4 cm, a scan of this size class keeps the voxel of training; a smaller one gets as many
 voxels across as a real room has; and no voxel is finer than the spacing of the points, which would be islands.
 """
@@ -19,7 +19,7 @@ FINEST = 0.4  # spacing in voxels; table tops at 0.6 fall apart: mAP 3 instead o
 def scan_voxel(spacing: float, extent: float, trained: float) -> float:
     """Edge of the voxel for a scan of this spacing and extent, from that of training; all in one unit.
 
-    Another voxel than that of training has one digit.
+    A voxel that differs from that of training is rounded to one digit.
     """
     if spacing > trained:
         return _one_digit(spacing / FINEST)
@@ -35,8 +35,8 @@ def _one_digit(value):
 def fit_voxel(predictor: Predictor, coord: np.ndarray, source: str) -> tuple[Predictor, str]:
     """The predictor with the voxel that suits a scan coord (N, 3), and the line that says so.
 
-    It stays as it is, and so does the voxel, where the voxel was given or where training saw sweeps around a sensor,
-    whose density tells nothing. Where the unit seems to be another a ScanWarning says so; ValueError where it must be.
+    Both stay as they are if the voxel was given, or if training saw sweeps around a sensor, whose density tells
+    nothing. Warns (ScanWarning) if the unit seems to be wrong; raises ValueError if it must be.
     """
     from pointins_ext.datasets.frame import check_meters, point_spacing, robust_extent
 

@@ -23,6 +23,7 @@ class BackboneOutput:
     num_views: int  # of the batch, also where some have no voxel
     voxel: float  # edge of a loss voxel, units of `coord`
     local: bool = False  # local views of a multi-crop pretrainer
+    observed: torch.Tensor | None = None  # (N,) bool: not hidden behind mask tokens alone; None: nothing is masked
 
     @cached_property
     def feat(self) -> torch.Tensor:
@@ -91,7 +92,20 @@ def up_cast(point, levels: int) -> BackboneOutput:
         view=point.batch,
         num_views=_num_views(point),
         voxel=float(point.grid_size),
+        observed=_observed(point),
     )
+
+
+def loss_voxels(point) -> tuple:
+    """The Point that entered a backbone, and which voxel (N,) of the stage `point` each of its N points became."""
+    inverse = None
+    while "pooling_parent" in point.keys():
+        # the stage's own inverse sends its parent's points to it
+        inverse = point.pooling_inverse if inverse is None else inverse[point.pooling_inverse]
+        point = point.pooling_parent
+    if inverse is None:
+        inverse = torch.arange(len(point.coord), device=point.coord.device)
+    return point, inverse
 
 
 def global_views(data_dict) -> dict:
@@ -128,6 +142,15 @@ def _num_views(point) -> int:
     while "pooling_parent" in point.keys():
         point = point.pooling_parent
     return len(point.offset)
+
+
+def _observed(point) -> torch.Tensor | None:
+    """(N,) bool: voxels with a point whose features the backbone saw, where it put a mask token on others."""
+    number = len(point.coord)
+    point, inverse = loss_voxels(point)
+    if "mask" not in point.keys():
+        return None
+    return segment_count(inverse[~point.mask], number) > 0
 
 
 def _same_storage(a: torch.Tensor, b: torch.Tensor) -> bool:

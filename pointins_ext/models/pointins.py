@@ -19,6 +19,7 @@ from pointins_ext.models.teacher_student import mean_over_ranks
 
 MODELS.register_module("OffsetHead")(_OffsetHead)
 PREFIX = "pretrainer."
+LOOK_EVERY = 100  # steps between looks at the share of voxels with a target
 
 
 @MODELS.register_module("PointINS-v1m1")
@@ -27,7 +28,9 @@ class PointINS(PointModel):
 
     The pretrainer must hold `student` and `teacher` ModuleDicts with a `backbone` each; they get an `offset_head`, so
     that its EMA, optimizer and checkpoints carry the branch. State-dict keys stay those of the pretrainer, without a
-    prefix. Regularizers (ODR, SCR) are installed by hooks through `add_regularizer`, in hook order.
+    prefix. Regularizers (ODR, SCR) are installed by hooks through `add_regularizer`, in hook order. Voxels that the
+    student sees as mask tokens alone learn no offset; local views do, unless `offset_local_views` is off. Raises
+    ValueError in training where no voxel has had a target for 100 steps.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class PointINS(PointModel):
         offset_warmup_ratio=0.1,
         offset_warmup_steps=None,
         match_radius=None,
+        offset_local_views=True,
     ):
         super().__init__()
         self.pretrainer = build_model(pretrainer)
@@ -50,6 +54,7 @@ class PointINS(PointModel):
         self.offset_warmup_ratio = offset_warmup_ratio
         self.offset_warmup_steps = offset_warmup_steps
         self.match_radius = match_radius
+        self.offset_local_views = offset_local_views
         self.teacher_regularizers: list[Regularizer] = []
         self.student_regularizers: list[Regularizer] = []
         self.step = 0
@@ -57,6 +62,7 @@ class PointINS(PointModel):
         self.teacher_field: OffsetField | None = None  # before regularization, for monitors
         self.target_field: OffsetField | None = None
         self._checked_views = False
+        self._matched = 0.0  # sum since the last look at it
 
     @property
     def student(self):
@@ -85,6 +91,8 @@ class PointINS(PointModel):
 
     def before_step(self):
         self.pretrainer.before_step()
+        if self.step == self.warmup_steps:
+            self._forget_warm_up()
 
     def after_step(self):
         self.step += 1
@@ -105,7 +113,10 @@ class PointINS(PointModel):
         self._check_views(passes)
         loss, matched = self.offset_loss(passes) if self.step >= self.warmup_steps else self._no_loss(passes)
         result["loss"] = result["loss"] + self.offset_loss_weight * loss
-        return {**result, **mean_over_ranks(dict(offset_loss=loss, offset_matched=matched))}
+        seen = mean_over_ranks(dict(offset_loss=loss, offset_matched=matched))
+        if self.training and self.offset_loss_weight and self.step >= self.warmup_steps:
+            self._check_matched(seen["offset_matched"])
+        return {**result, **seen}
 
     def offset_loss(self, passes: Passes) -> tuple[torch.Tensor, torch.Tensor]:
         """L_off over all student passes, and the share of student voxels that had a valid target."""
@@ -115,35 +126,35 @@ class PointINS(PointModel):
                 self.teacher_field = self._scene_field(passes.teacher, self.teacher.offset_head, passes)
                 self.target_field = offset_targets(self.teacher_field, self.teacher_regularizers)
             losses, matched = [], []
-            for student in passes.students:
+            for student in self._students(passes):
                 field = self._scene_field(student, self.student.offset_head, passes)
                 prediction = self._regularized(field)
                 for target, valid in zip(*self._targets_of(student, field, passes), strict=True):
                     losses.append(offset_loss(prediction, target, valid, field.view))
-                    matched.append(valid.float().mean())
+                    matched.append(valid.sum() / _observed(student).sum().clamp(min=1))
         return torch.stack(losses).mean(), torch.stack(matched).mean()
+
+    def _students(self, passes: Passes) -> list[BackboneOutput]:
+        """The passes of the student that learn offsets."""
+        students = [views for views in passes.students if self.offset_local_views or not views.local]
+        if not students:
+            raise UserError("PointINS-v1m1: the student sees local views alone; set offset_local_views=True")
+        return students
 
     def _no_loss(self, passes: Passes) -> tuple[torch.Tensor, torch.Tensor]:
         """Exactly zero, yet every head stays in the graph: DDP runs with find_unused_parameters=False."""
-        loss = 0.0 - sum(self.student.offset_head(p.features).sum() for p in passes.students) * 0.0
+        loss = 0.0 - sum(self.student.offset_head(p.features).sum() for p in self._students(passes)) * 0.0
         return loss, loss.detach()
 
+    def _forget_warm_up(self) -> None:
+        """Adam's state of the head starts anew with its loss: the zero gradients of the warm-up would have used up the
+        bias correction, and the first real ones make steps of 4 to 6 times the learning rate.
+        """
+        for parameter in self.student.offset_head.parameters():
+            self.trainer.optimizer.state.pop(parameter, None)
+
     def _scene_field(self, views: BackboneOutput, head: _OffsetHead, passes: Passes) -> OffsetField:
-        """Predicted offsets of a pass, turned from each view's frame into the scene's."""
-        affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
-        scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
-        # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some
-        # 10 %, leaves the loss voxel as it is.
-        voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
-        return OffsetField(
-            coord=views.scene_coord,
-            features=views.features.detach(),
-            offset=transform_vectors(affine.matrix, head(views.features), views.view),
-            view=views.view,
-            valid=torch.ones_like(views.view, dtype=torch.bool),
-            scene=views.view // self._views_per_scene(views, passes),
-            voxel=voxel,
-        )
+        return scene_field(views, head, self._views_per_scene(views, passes))
 
     def _regularized(self, field: OffsetField) -> torch.Tensor:
         """Student offsets, straight through its regularizers where the layout ablation put some."""
@@ -158,7 +169,7 @@ class PointINS(PointModel):
         if index is None or self.match_radius is not None:
             views = self._teacher_views(student, passes)
             index = match(field.coord, views, target.coord, target.view, self.match_radius or target.voxel)
-        valid = (index >= 0) & target.valid[index]
+        valid = (index >= 0) & target.valid[index] & _observed(student)
         return target.center[index] - field.coord, valid
 
     def _teacher_views(self, student: BackboneOutput, passes: Passes) -> torch.Tensor:
@@ -190,6 +201,21 @@ class PointINS(PointModel):
                 )
                 return
 
+    def _check_matched(self, matched: torch.Tensor) -> None:
+        """Looks every 100 steps whether the branch learns anything: a GPU waits for each answer."""
+        self._matched = self._matched + matched
+        if (self.step - self.warmup_steps) % LOOK_EVERY != LOOK_EVERY - 1:
+            return
+        if not self._matched > 0:
+            field, radius = self.target_field, self.match_radius or self.target_field.voxel
+            found = f"{int(field.valid.sum())} of {len(field.valid)} teacher voxels have a target"
+            raise UserError(
+                f"PointINS-v1m1: no voxel has had an offset target for {LOOK_EVERY} steps; in the last one {found}. "
+                f"Loss voxels measure {field.voxel:.3g} m: SCR's min_points, max_length and radius must fit objects of "
+                f"that many voxels, match_radius ({radius:.3g} m) the distance of voxels, and z must be up"
+            )
+        self._matched = 0.0
+
     def _add_offset_heads(self, cfg: dict) -> None:
         if cfg["in_channels"] is None:
             raise UserError(
@@ -200,6 +226,29 @@ class PointINS(PointModel):
         self.teacher["offset_head"] = build_model(cfg)
         self.teacher["offset_head"].load_state_dict(self.student["offset_head"].state_dict())
         self.teacher["offset_head"].requires_grad_(False)
+
+
+def _observed(views: BackboneOutput) -> torch.Tensor:
+    """(N,) bool: voxels that the network saw."""
+    return torch.ones_like(views.view, dtype=torch.bool) if views.observed is None else views.observed
+
+
+def scene_field(views: BackboneOutput, head: _OffsetHead, views_per_scene: int) -> OffsetField:
+    """Offsets that `head` predicts for a pass, turned from each view's frame into the scene's."""
+    affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
+    scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
+    # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some 10 %,
+    # leaves the loss voxel as it is.
+    voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
+    return OffsetField(
+        coord=views.scene_coord,
+        features=views.features.detach(),
+        offset=transform_vectors(affine.matrix, head(views.features), views.view),
+        view=views.view,
+        valid=torch.ones_like(views.view, dtype=torch.bool),
+        scene=views.view // views_per_scene,
+        voxel=voxel,
+    )
 
 
 def _head_defaults(pretrainer: dict) -> dict:

@@ -11,7 +11,17 @@ REFITS = 2
 
 
 @torch.no_grad()
-def plane_points(coord, threshold=None, min_ratio=0.04, min_extent=(1.5, 0.8), max_behind=0.05, max_planes=12, seed=0):
+def plane_points(
+    coord,
+    threshold=None,
+    min_ratio=0.04,
+    min_extent=(1.5, 0.8),
+    max_behind=0.05,
+    max_planes=12,
+    num_samples=SAMPLE,
+    num_hypotheses=HYPOTHESES,
+    seed=0,
+):
     """Mask of the points on the planes that bound a scene: what stands before them is left as objects.
 
     coord (N, 3), meters, any orientation -> (N,) bool: within `threshold` meters of a dominant plane; None is 1/150 of
@@ -19,14 +29,15 @@ def plane_points(coord, threshold=None, min_ratio=0.04, min_extent=(1.5, 0.8), m
     if at least `min_ratio` of the points lie on it, if its patch measures at least `min_extent` (length, width) meters,
     or 0.5 and 0.25 of the scene's extent where that is less (table tops), and if at most `max_behind` of the points lie
     behind it: a cabinet's front has the wall behind it. So walls between two scanned rooms stay.
-    RANSAC with one point and its normal as hypothesis, refitted by least squares; `seed` fixes its draws.
+    RANSAC on `num_samples` points, one of them and its normal as each of `num_hypotheses`, the best refitted by least
+    squares; `seed` fixes its draws.
     """
     if len(coord) < 3:
         return torch.zeros(len(coord), dtype=torch.bool, device=coord.device)
     generator = torch.Generator().manual_seed(seed)
     position = coord.double()
     position = position - position.mean(0)
-    sample = position[torch.randperm(len(coord), generator=generator)[:SAMPLE].to(coord.device)]
+    sample = position[torch.randperm(len(coord), generator=generator)[:num_samples].to(coord.device)]
     vote = estimate_normals(sample)
     extent = float(_spread(sample).max())
     threshold = min(max(extent / 150, 0.01), 0.2) if threshold is None else threshold
@@ -35,7 +46,7 @@ def plane_points(coord, threshold=None, min_ratio=0.04, min_extent=(1.5, 0.8), m
     on_plane = torch.zeros(len(coord), dtype=torch.bool, device=coord.device)
     free = torch.ones(len(sample), dtype=torch.bool, device=coord.device)  # sample points no plane has claimed yet
     for _ in range(max_planes):
-        normal, level, inlier = _best_plane(sample, vote, free, threshold, generator)
+        normal, level, inlier = _best_plane(sample, vote, free, threshold, num_hypotheses, generator)
         if inlier.sum() < max(3, min_ratio * len(sample)):
             break
         height = sample @ normal - level
@@ -56,15 +67,15 @@ def largest_plane(coord, threshold, seed=0):
     position = coord.double()
     free = torch.ones(len(coord), dtype=torch.bool, device=coord.device)
     generator = torch.Generator().manual_seed(seed)
-    return _best_plane(position, estimate_normals(position), free, threshold, generator)
+    return _best_plane(position, estimate_normals(position), free, threshold, HYPOTHESES, generator)
 
 
-def _best_plane(sample, vote, free, threshold, generator):
+def _best_plane(sample, vote, free, threshold, num_hypotheses, generator):
     """Unit normal (3,), level and voters (S,) of the plane with the most votes among the free points."""
     index = free.nonzero().squeeze(1)
     if len(index) == 0:
         return sample.new_zeros(3), sample.new_zeros(()), free
-    draw = index[torch.randint(len(index), (HYPOTHESES,), generator=generator).to(index.device)]
+    draw = index[torch.randint(len(index), (num_hypotheses,), generator=generator).to(index.device)]
     normal, level = vote[draw], (vote[draw] * sample[draw]).sum(1)
     inlier = _voters(sample, vote, free, normal, level, threshold)
     best = inlier.sum(0).argmax()

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from pointins_ext.errors import UserError
 
@@ -127,6 +126,8 @@ def match_colors(predicted, truth):
 
     The others get ids above all true ones; -1 stays. For pictures in which both are shown side by side.
     """
+    from scipy.optimize import linear_sum_assignment  # here, because its import takes a tenth of a second
+
     predicted, truth = np.asarray(predicted, dtype=np.int64), np.asarray(truth, dtype=np.int64)
     num_truth = int(truth.max(initial=-1)) + 1
     kept, index = np.unique(predicted[predicted >= 0], return_inverse=True)

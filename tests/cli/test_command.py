@@ -52,8 +52,10 @@ def test_an_unknown_verb_is_one_line_with_those_that_there_are(arguments, words,
     assert re.search(words, last)
 
 
-@pytest.mark.parametrize("line", ["doctor", "--help", "train --help", "evaluate --help"])
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "line, unbuffered",
+    [("doctor", ""), ("doctor", "1"), ("--help", ""), ("--help", "1"), ("train --help", ""), ("evaluate --help", "1")],
+)
 def test_a_reader_that_ends_early_is_no_error(line, unbuffered):
     """`pointins doctor | head -1`"""
     reader, writer = os.pipe()

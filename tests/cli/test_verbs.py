@@ -1,14 +1,8 @@
 """The verbs as a user calls them, on one tiny checkpoint: results, and errors in one line that write nothing."""
 
-import importlib.util
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,26 +23,7 @@ from pointins_ext.datasets.rooms import generate_room  # noqa: E402
 from pointins_ext.datasets.scans import ScanDataset  # noqa: E402
 from pointins_ext.instances import MIN_VOXELS, oriented_boxes  # noqa: E402
 from tests.fixtures.call_verb import call_verb  # noqa: E402
-
-ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "configs" / "pointins" / "pretrain-dos-rooms.py"
-# small enough for seconds, long enough for the branch to be on
-TINY = ["num_rooms=2", "epoch=2", "eval_epoch=2", "num_worker=0", "model.offset_warmup_steps=1"]
-TINY += ["hooks.OffsetMonitor.every=1"]
-
-
-def command(*arguments):
-    return [sys.executable, *map(str, arguments)]
-
-
-def run(*arguments, cwd=None):
-    environment = dict(os.environ, POINTINS_HOST="embedded", OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
-    return subprocess.run(command(*arguments), cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
-
-
-def process(verb, *arguments, cwd=None):
-    """As a user starts it: once for each verb; elsewhere `call_verb` spares the start of Python."""
-    return run("-m", "pointins_ext", verb, *arguments, cwd=cwd)
+from tests.fixtures.verbs import CONFIG, TINY, tool  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +73,7 @@ def scan(tmp_path_factory):
 
 
 def test_segment_writes_ply_npz_and_picture(weight, scan, tmp_path):
-    done = process("segment", "--weight", weight, "--input", scan, "--output", tmp_path / "out.ply")
+    done = tool("segment", "--weight", weight, "--input", scan, "--output", tmp_path / "out.ply")
     assert done.returncode == 0, done.stderr
     vertex = plyfile.PlyData.read(tmp_path / "out.ply")["vertex"]
     arrays = np.load(tmp_path / "out.npz")
@@ -201,21 +176,31 @@ def test_prior_gives_a_prior_that_loads(method, tmp_path):
     from pointins_ext.branch import MagnitudePrior
 
     path = tmp_path / "prior.json"
-    start = process if method == "components" else call_verb
+    start = tool if method == "components" else call_verb
     done = start("prior", "--num-scenes", 1, "--method", method, "--output", path)
     assert done.returncode == 0, done.stderr
     assert 0.1 < float(MagnitudePrior.load(path).quantile(torch.tensor(0.5))) < 1.0
 
 
-def test_study_prints_every_variant(weight):
-    done = process("study", "--weight", weight, "--num-scenes", 1)
+def test_study_prints_every_variant_of_every_checkpoint(weight, tmp_path):
+    flags = ("--num-scenes", 1, "--draws", 1, "--num-clusters", 2, 5, "--json", tmp_path / "table.json")
+    done = tool("study", "--weight", weight, *flags)
     assert done.returncode == 0, done.stderr
-    rows = {line[:24].strip(): line.split()[-6:] for line in done.stdout.splitlines()[2:] if line}
-    assert {"raw", "ODR", "SCR", "ODR + SCR", "zero + SCR"} <= set(rows)
+    printed = {line[:40].strip() for line in done.stdout.splitlines()}
+    table = json.loads((tmp_path / "table.json").read_text())[str(weight)]
+    for name in (
+        "teacher's own",
+        "ODR",
+        "ODR + K-means loss_stage K2 r0.12",
+        "K-means loss_stage K5 r0.12",
+        "pairwise",
+    ):
+        assert name[:40] in printed and set(table[name]["cosine"]) == {"mean", "interval"}
+    assert -1 <= table["pairwise"]["cosine"]["mean"] <= 1 and 0 <= table["pairwise"]["stuff"]["mean"] <= 1
 
 
 def test_evaluate_writes_both_protocols(weight, tmp_path):
-    done = process("evaluate", "--weight", weight, "--num-scenes", 1, "--json", tmp_path / "table.json")
+    done = tool("evaluate", "--weight", weight, "--num-scenes", 1, "--json", tmp_path / "table.json")
     assert done.returncode == 0, done.stderr
     table = json.loads((tmp_path / "table.json").read_text())
     for protocol in ("unsupervised", "unsupervised_with_planes", "unsupervised_planes_off"):
@@ -262,63 +247,6 @@ def test_drives_can_be_evaluated_as_rooms_can():
     args = SimpleNamespace(data="drives", split="val", num_scenes=1, seed=0)
     (scene,) = load_scenes(args, SimpleNamespace(scale=2.0))
     assert scene["name"] == "drive_val_0_0000" and scene["instance"].max() > 0 and np.ptp(scene["coord"][:, 0]) > 40
-
-
-def test_quickstart_leaves_metrics_picture_and_report(tmp_path):
-    done = process("quickstart", "--num-rooms", 2, "--num-val", 1, "--epochs", 1, "--output", "out", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert {
-        *("host", "device", "seed", "steps", "points_per_second", "loss_first", "loss_last", "offset_loss_last"),
-        *("unsupervised", "unsupervised_planes_off", "peak_memory_gib", "wall_seconds"),
-    } <= set(metrics)
-    assert metrics["steps"] == 1 and 0 < metrics["peak_memory_gib"] < 6
-    assert (tmp_path / "out" / "instances.png").stat().st_size > 10_000
-    report = (tmp_path / "out" / "report.html").read_text()
-    assert "PointINS" in report
-    if importlib.util.find_spec("plotly"):
-        assert 'href="viewer.html"' in report and "out/viewer.html" in done.stdout
-        assert '"truth_row":' in (tmp_path / "out" / "viewer.html").read_text()
-
-
-def losses(folder):
-    """Every step's loss as the log prints it; the last word where a step was run twice."""
-    values = {}
-    for line in (folder / "train.log").read_text().splitlines():
-        if "Train: [" in line and " loss: " in line:
-            values[line.split("Train: ")[1].split(" ")[0]] = line.split(" loss: ")[1].split(" Lr")[0]
-    return values
-
-
-def test_killed_and_resumed_ends_with_the_same_losses(tmp_path):
-    options = [*TINY, "seed=3", "batch_size=1", "hooks.InformationWriter.interval=1"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    done = call_verb("train", "--config-file", CONFIG, "--options", *options, f"save_path={whole}")
-    assert done.returncode == 0, done.stderr
-
-    environment = dict(os.environ, POINTINS_HOST="embedded", PYTHONPATH=str(ROOT))
-    arguments = command(
-        "-m", "pointins_ext", "train", "--config-file", CONFIG, "--options", *options, f"save_path={killed}"
-    )
-    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    while "[2/2][1/2]" not in losses_text(killed) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(losses(killed)) < len(losses(whole)), "the run ended before it could be killed"
-
-    done = call_verb("train", "--config-file", killed / "config.py", "--options", f"save_path={killed}", "resume=True")
-    assert done.returncode == 0, done.stderr
-    assert "Resuming at epoch" in losses_text(killed)
-    assert losses(killed) == losses(whole)
-    a, b = (torch.load(f / "model" / "model_last.pth", weights_only=True)["state_dict"] for f in (whole, killed))
-    assert all(torch.equal(a[key], b[key]) for key in a)
-
-
-def losses_text(folder):
-    path = folder / "train.log"
-    return path.read_text() if path.is_file() else ""
 
 
 @pytest.mark.parametrize(

@@ -222,17 +222,20 @@ def test_label_free_scores_are_those_of_the_plain_function(pretraining):
         prediction = predictor(scene)
         scene["voxels"] = {key: getattr(prediction, key) for key in ("coord", "offset", "feat", "normal")}
     size = dict(min_points=MIN_VOXELS, reach=REACH_VOXELS * 0.1)
-    methods = dict(
-        offsets=lambda v: find_instances(v["coord"], v["offset"], v["feat"], 0.1, v["normal"]).label,
-        components=lambda v: components(v["coord"], 0.125, **size),
-    )
-    table = evaluate_label_free(scenes, methods)
+
+    def find(v):
+        return find_instances(v["coord"], v["offset"], v["feat"], 0.1, v["normal"])
+
+    methods = dict(offsets=lambda v: find(v).label, components=lambda v: components(v["coord"], 0.125, **size))
+    table = evaluate_label_free(scenes, methods, scores=dict(offsets=lambda v, label: find(v).score))
     for name, scores in table.items():
         for key, title in (("map", "mAP"), ("ap50", "AP50"), ("ap25", "AP25")):
             assert notes.scalars[f"unsupervised/{name}_{title}", 10] == pytest.approx(scores[key])
     assert table["components"]["ap25"] > 0 and table["components"]["map"] != table["offsets"]["map"]
     assert "offsets of the teacher" in notes.lines[0] and "spatial components" in notes.lines[1]
     assert made.model.teacher.training
+    found, hook = prediction.find(), UnsupervisedInsEvaluator(rooms)  # sizes alone may rank as the scores do
+    assert np.array_equal(hook.instances(prediction)["offsets"]["score"], found.score) and len(found.score) > 1
 
 
 def test_label_free_scores_come_every_few_epochs_and_may_leave_classes_out(pretraining):

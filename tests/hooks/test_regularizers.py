@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch import (
+    MagnitudePrior,
+    OffsetDistributionRegularization,
+    PairwiseClusteringRegularization,
+    SpatialClusteringRegularization,
+)
+from pointins_ext.branch.pairwise import TARGET_RULE
 from pointins_ext.hooks.regularizers import ODRHook, SCRHook
 from pointins_ext.host import HOOKS, Config
 from tests.fixtures.tiny_pointins import batch, build, dos_config, pointins_config
@@ -143,28 +149,45 @@ def test_scans_without_objects_name_the_built_in_priors(trainer):
 # -- SCR ------------------------------------------------------------------------------------------------------------
 
 
-def test_scr_presets(trainer):
-    default, paper = installed(trainer, SCRHook(), SCRHook(preset="paper"))
+def test_the_graph_rule_is_the_default(trainer):
+    indoor, outdoor = installed(trainer, SCRHook(), SCRHook(preset="outdoor"))
+    assert isinstance(indoor.scr, PairwiseClusteringRegularization) and indoor.scr.rule == TARGET_RULE
+    assert indoor.scr.max_length < outdoor.scr.max_length
+    assert trainer.model.teacher_regularizers == [indoor.scr, outdoor.scr]
+    assert "SCR (pairwise): max_length=1.9, min_points=10, planes=True, rule=GraphRule(" in "\n".join(
+        trainer.logger.lines
+    )
+
+
+def test_a_rule_is_changed_in_parts():
+    rule = SCRHook(rule=dict(share=0.5, evidence=dict(bias=2))).scr.rule
+    assert (rule.share, rule.evidence.bias) == (0.5, 2)
+    assert (rule.turn, rule.evidence.affinity) == (TARGET_RULE.turn, TARGET_RULE.evidence.affinity)
+
+
+def test_presets_of_kmeans(trainer):
+    default, paper = installed(trainer, SCRHook(preset="kmeans"), SCRHook(preset="paper"))
     assert (default.scr.feature, default.scr.radius, default.scr.min_points) == ("loss_stage", 0.12, 10)
     assert (paper.scr.feature, paper.scr.radius, paper.scr.min_points) == ("concat", None, 1)
     assert paper.scr.max_length is None and default.scr.max_length > 1
     assert (default.scr.num_clusters, default.late, default.late_step) == (5, dict(num_clusters=2), 0.3 * 40)
     assert (paper.scr.num_clusters, paper.late) == (20, {})
-    assert SCRHook(num_clusters=8).late == {}, "who sets K sets it for the whole run"
-    assert SCRHook(num_clusters=8, late=dict(radius=0.1)).late == dict(num_clusters=2, radius=0.1)
-    assert trainer.model.teacher_regularizers == [default.scr, paper.scr]
-    (outdoor,) = installed(trainer, SCRHook(preset="outdoor"))
+    (outdoor,) = installed(trainer, SCRHook(preset="kmeans_outdoor"))
     assert (outdoor.scr.num_clusters, outdoor.scr.radius, outdoor.late) == (8, 0.4, {})
-    assert outdoor.scr.max_length > 2 * default.scr.max_length  # no ODRHook before it: the prior is its own
     said = "\n".join(trainer.logger.lines)
     assert "num_clusters=5, num_neighbours=8, radius=0.12" in said and "SCR from 30% of the steps on" in said
 
 
-@pytest.mark.parametrize("order, longest", [(("odr", "scr"), 6.0), (("scr",), 2.5)])
-def test_the_length_cap_is_that_of_the_installed_prior(trainer, order, longest):
-    hooks = dict(odr=ODRHook(prior="outdoor"), scr=SCRHook(length_cap=2.0))
-    installed(trainer, *[hooks[name] for name in order])
-    assert hooks["scr"].scr.max_length == pytest.approx(2 * longest, rel=0.08)
+@pytest.mark.parametrize("options", [dict(num_clusters=8), dict(radius=0.1), dict(late=None), dict(cut="kmeans")])
+def test_what_only_kmeans_has_chooses_it(options):
+    hook = SCRHook(**options)
+    assert isinstance(hook.scr, SpatialClusteringRegularization) and hook.scr.max_length == SCRHook().scr.max_length
+    assert isinstance(SCRHook(preset="outdoor", **options).scr, SpatialClusteringRegularization)
+
+
+def test_who_sets_k_sets_it_for_the_whole_run():
+    assert SCRHook(num_clusters=8).late == {}
+    assert SCRHook(num_clusters=8, late=dict(radius=0.1)).late == dict(num_clusters=2, radius=0.1)
 
 
 def test_hook_order_is_the_order_of_regularization(trainer):
@@ -175,7 +198,7 @@ def test_hook_order_is_the_order_of_regularization(trainer):
 
 
 def test_every_step_and_seed_cuts_anew_and_repeats(trainer):
-    (hook,) = installed(trainer, SCRHook())
+    (hook,) = installed(trainer, SCRHook(preset="kmeans"))
 
     def draws(seed, step):
         trainer.cfg.seed, trainer.model.step = seed, step
@@ -217,9 +240,13 @@ def test_another_model_is_named(trainer, hook):
     "make, error, message",
     [
         (lambda: ODRHook(preset="literal"), ValueError, "'literal' is unknown; expected one of indoor, outdoor, paper"),
+        (lambda: SCRHook(cut="graph"), ValueError, "SCRHook cut 'graph' is unknown; expected one of pairwise, kmeans"),
+        (lambda: SCRHook(rule=dict(shar=1)), ValueError, "SCRHook rule has no option 'shar'; did you mean 'share'"),
+        (lambda: SCRHook(rule=dict(evidence=dict(size=1))), ValueError, "SCRHook rule.evidence has no option 'size'"),
+        (lambda: SCRHook(length_cap=1.5), ValueError, "length_cap is gone; give max_length, in meters"),
         (lambda: SCRHook(preset="literal"), ValueError, "SCRHook preset 'literal' is unknown"),
         (lambda: SCRHook(feature="fine"), ValueError, "feature 'fine' is unknown"),
-        (lambda: SCRHook(radus=1), ValueError, "SCRHook has no option 'radus'; did you mean 'radius'"),
+        (lambda: SCRHook(preset="paper", radus=1), ValueError, "SCRHook has no option 'radus'; did you mean 'radius'"),
         (lambda: SCRHook(late=dict(radus=1)), ValueError, "SCRHook late has no option 'radus'; did you mean 'radius'"),
         (lambda: SCRHook(late=2), ValueError, "SCRHook late is 2; expected a dict of options, or None"),
         (
@@ -257,6 +284,6 @@ def test_scr_changes_its_options_late(trainer):
         seen[step] = (hook.scr.num_clusters, hook.scr.radius)
     assert seen == {0: (5, 0.12), 19: (5, 0.12), 20: (1, 0.08), 39: (1, 0.08)}
     assert SCRHook(late=dict(radius=0.08)).late == dict(num_clusters=2, radius=0.08)  # over the preset's
-    assert SCRHook(late=None).late == SCRHook(preset="outdoor").late == {}
+    assert SCRHook(late=None).late == SCRHook(preset="kmeans_outdoor").late == {}
     with pytest.raises(ValueError, match="num_clusters is 0"):
         SCRHook(late=dict(num_clusters=0))

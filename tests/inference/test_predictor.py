@@ -73,15 +73,6 @@ def test_interpolation_is_the_inverse_distance_mean_of_three_voxels(num_voxels):
     assert (result >= value.min(0) - 1e-4).all() and (result <= value.max(0) + 1e-4).all()
 
 
-def test_field_is_what_training_sees(predictor, scene):
-    field, nearest = predictor.field(scene)
-    assert field.voxel == pytest.approx(4 * GRID) and len(field.coord) < len(predictor(scene).coord)
-    assert field.valid.all() and (field.view == 0).all() and nearest.shape == (len(scene["coord"]),)
-    distance = (torch.from_numpy(scene["coord"]) - field.coord[nearest]).norm(dim=1)
-    assert distance.max() < field.voxel * 3**0.5
-    assert field.features.channels == (16, 16)
-
-
 def test_a_scan_in_another_unit_is_the_same_scan(predictor, scene):
     small = copy.copy(predictor)
     small.scale = 8.0

@@ -51,7 +51,7 @@ def test_no_voxel_is_finer_than_the_points_allow(spacing, extent, trained):
 def test_the_unit_is_of_no_importance(spacing, extent, trained, power):
     unit = 10.0**power
     voxel, other = scan_voxel(spacing, extent, trained), scan_voxel(spacing * unit, extent * unit, trained * unit)
-    assert other == pytest.approx(voxel * unit, rel=0.4)  # at the border of two digits
+    assert 0.49 < other / (voxel * unit) < 2.1  # at the border of two digits, which may be 1 and 2
 
 
 @given(st.floats(1e-4, 1e-3), st.floats(1e-3, 10), st.floats(1, 4))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.models.boxes import MIN_SIZE, box_targets
-from tests.fixtures.tiny_pointins import about_z, build
-from tests.fixtures.tiny_psa import ANCHOR, assert_same_boxes, clustered, decode, farthest, psa_config, record
+from tests.fixtures.tiny_pointins import about_z, build, record
+from tests.fixtures.tiny_psa import ANCHOR, assert_same_boxes, clustered, decode, farthest, psa_config
 
 
 @settings(max_examples=40, deadline=None)

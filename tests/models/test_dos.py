@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointins_ext.models.passes import global_views, up_cast
+from pointins_ext.models.passes import global_views
 from pointins_ext.models.sinkhorn import zipf_sinkhorn
-from tests.fixtures.tiny_pointins import GRID, batch, build, dos_config
+from tests.fixtures.tiny_pointins import GRID, batch, build, dos_config, record
 from tests.oracles import dos as oracle
 
 
@@ -14,21 +14,6 @@ from tests.oracles import dos as oracle
 def shared():
     """A model for tests that leave it as it is."""
     return build(dos_config())
-
-
-def record(model, data):
-    """Result of a step, and what teacher and student saw at the loss resolution."""
-    passes = {}
-    handles = [
-        getattr(model, side).backbone.register_forward_hook(
-            lambda module, args, output, side=side: passes.update({side: up_cast(output, model.up_cast_level)})
-        )
-        for side in ("teacher", "student")
-    ]
-    result = model(data)
-    for handle in handles:
-        handle.remove()
-    return result, passes["teacher"], passes["student"]
 
 
 def keys(views):

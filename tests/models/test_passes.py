@@ -61,3 +61,19 @@ def test_the_chain_survives_and_later_changes_do_not_reach_the_pass():
 def test_too_many_levels_are_named():
     with pytest.raises(ValueError, match="up_cast_level is 3, but the backbone has fewer pooling stages"):
         up_cast(chain(), 3)
+
+
+@pytest.mark.parametrize(
+    "mask, middle, coarse",
+    [
+        ([True, False, False, True], [True, False], [True]),  # points 0 and 3 became voxel 1
+        ([True, False, False, False], [True, True], [True]),
+        ([True] * 4, [False, False], [False]),
+    ],
+)
+def test_voxels_of_mask_tokens_alone_are_not_observed(mask, middle, coarse):
+    point = chain()
+    assert up_cast(point, 1).observed is None  # nothing was masked
+    point.pooling_parent.pooling_parent["mask"] = torch.tensor(mask)
+    assert up_cast(point, 2).observed.tolist() == [not masked for masked in mask]
+    assert up_cast(point, 1).observed.tolist() == middle and up_cast(point, 0).observed.tolist() == coarse

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import io
 import pickle
 from types import SimpleNamespace
@@ -7,6 +8,8 @@ import pytest
 import torch
 
 from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization, SpatialClusteringRegularization
+from pointins_ext.branch.loss import offset_loss
+from pointins_ext.models.passes import run
 from tests.fixtures.tiny_pointins import (
     GRID,
     backbone_config,
@@ -82,7 +85,10 @@ def test_events_reach_the_pretrainer_and_steps_are_counted(monkeypatch):
     model = build(pointins_config(offset_warmup_steps=None, offset_warmup_ratio=0.25))
     # two steps are accumulated: the scheduler counts half of them
     cfg = SimpleNamespace(scheduler=SimpleNamespace(total_steps=20))
-    trainer = SimpleNamespace(cfg=cfg, start_epoch=1, max_epoch=4, train_loader=range(10), writer=None)
+    optimizer = SimpleNamespace(state={})
+    trainer = SimpleNamespace(
+        cfg=cfg, start_epoch=1, max_epoch=4, train_loader=range(10), writer=None, optimizer=optimizer
+    )
     model.trainer = trainer
     events = ["before_train", "before_epoch", "before_step", "after_step", "after_epoch", "after_train"]
     seen = []
@@ -149,6 +155,23 @@ def test_the_switch_is_at_the_first_step_after_warm_up():
 
 
 # the teacher receives no gradient
+def test_the_heads_first_step_after_the_warm_up_is_as_long_as_its_learning_rate():
+    model = build(pointins_config(offset_warmup_steps=400))
+    head = model.student.offset_head
+    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
+    model.trainer, model.pretrainer.before_step = SimpleNamespace(optimizer=optimizer), lambda: None
+    for parameter in head.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for _ in range(400):
+        optimizer.step()  # what the zero loss of the warm-up gives
+    model.step, before = 400, head.mlp[3].weight.detach().clone()
+    model.before_step()
+    model(batch())["loss"].backward()
+    optimizer.step()
+    step = (head.mlp[3].weight - before).abs().max()
+    assert 0.99e-3 < step < 1.01e-3, f"{step / 1e-3:.2f} times the learning rate"
+
+
 def test_gradients_reach_the_students_head_and_encoder_but_no_teacher():
     model = with_regularizers(build(pointins_config()))
     data = batch()
@@ -188,6 +211,58 @@ def test_results_are_scalars_with_the_same_names_before_and_after_the_switch():
         assert all(value.dim() == 0 and torch.isfinite(value) for value in result.values())
     assert names[0] == names[1] >= {"loss", "offset_loss", "offset_matched"}
     assert 0 < result["offset_matched"] <= 1
+
+
+class Nothing:
+    """A regularizer that leaves no target."""
+
+    def refine(self, field):
+        return field.replace(valid=torch.zeros_like(field.valid))
+
+
+def test_a_run_without_targets_ends_with_their_number_and_a_way_out(monkeypatch):
+    monkeypatch.setattr("pointins_ext.models.pointins.LOOK_EVERY", 3)
+    model, data = build(pointins_config(offset_warmup_steps=1)), batch()
+    model.add_regularizer(Nothing())
+    for model.step in (0, 1, 2):
+        model(data)
+    model.step = 3
+    with pytest.raises(ValueError, match="no voxel has had an offset target for 3 steps.* 0 of .* min_points"):
+        model(data)
+    model.teacher_regularizers.clear()
+    for model.step in (4, 5, 6):  # some steps with targets are enough
+        model(data)
+    model.add_regularizer(Nothing())
+    model.eval()
+    for model.step in (7, 8, 9):
+        model(data)
+
+
+def test_masked_voxels_learn_no_offset(monkeypatch):
+    model, valid = build(pointins_config()), []
+    original = offset_loss
+    monkeypatch.setattr(
+        "pointins_ext.models.pointins.offset_loss",
+        lambda prediction, target, found, view: (valid.append(found), original(prediction, target, found, view))[1],
+    )
+    views = run(model.pretrainer, batch())[1]
+    (student,) = views.students
+    observed = torch.arange(len(student.view)) % 3 == 0
+    loss, matched = model.offset_loss(
+        dataclasses.replace(views, students=(dataclasses.replace(student, observed=observed),))
+    )
+    assert valid and all(not found[~observed].any() and found[observed].any() for found in valid)
+    whole = model.offset_loss(views)
+    assert loss != whole[0] and matched == pytest.approx(float(whole[1]), abs=0.1)  # a share of what was seen
+
+
+def test_local_views_may_be_left_out():
+    losses = []
+    for local in (True, False):
+        model = build(pointins_config(local_config(), offset_local_views=local))
+        torch.manual_seed(0)
+        losses.append(model(batch(num_local=4))["offset_loss"])
+    assert losses[0] != losses[1] and all(torch.isfinite(loss) for loss in losses)
 
 
 def test_no_valid_target_is_a_zero_loss():

@@ -17,7 +17,7 @@ from pointins_ext.branch import (
 )
 from pointins_ext.models.passes import up_cast
 from pointins_ext.models.psa import Segments
-from tests.fixtures.tiny_pointins import GRID, VIEW_MAPS, batch, build, pointins_config
+from tests.fixtures.tiny_pointins import GRID, VIEW_MAPS, batch, build, pointins_config, record
 from tests.fixtures.tiny_psa import (
     ANCHOR,
     assert_same_boxes,
@@ -26,7 +26,6 @@ from tests.fixtures.tiny_psa import (
     farthest,
     offset_view,
     psa_config,
-    record,
 )
 
 

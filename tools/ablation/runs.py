@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from ablation.report import CURVES, thinned, write_report
-from ablation.suites import ARMS, CONFIGS, REFERENCE, ROOT, SETTINGS, SUITES
+from ablation.suites import ARMS, CONFIGS, RADII, REFERENCE, ROOT, SETTINGS, SUITES
 from pointins_ext.files import write_text
 from pointins_ext.visualization.curve import read_curves
 
@@ -89,13 +89,35 @@ class Run:
         start = [f"weight={weight}"] if self.arm.config else []
         options = literals(self.setting.probe | self.scans | dict(seed=self.seed)) + start
         yield "probe", tool("train", self.downstream(first), save_path=probe, options=options)
+        weights = [f"weight={probe}/model/model_last.pth"]
         for task, name in self.setting.probes.items():
-            config = self.semantic(name) if task == "semantic" else self.downstream(name)
-            options = literals(self.setting.test_scenes | self.scans)
-            options.append(f"weight={probe}/model/model_last.pth")
-            yield f"test-{task}", tool("test", config, save_path=probe, options=options)
+            config, scenes = self.downstream(name), self.setting.test_scenes | self.scans
+            if task == "semantic":
+                config = self.semantic(name)
+            elif task == "instance":
+                yield from self.groupings(config, weights)
+                scenes = scenes | {"model.cluster_thresh": self.radius()}
+            yield f"test-{task}", tool("test", config, save_path=probe, options=literals(scenes) + weights)
         if self.arm.config:
             yield "label_free", self.label_free(weight)
+
+    def groupings(self, config: Path, weights: list):
+        """Stages that score the probe on training scenes, with one radius each."""
+        for radius in RADII:
+            options = self.setting.training_scenes | self.scans | {"model.cluster_thresh": radius}
+            yield (
+                f"radius-{radius:g}",
+                tool("test", config, save_path=self.folder / f"radius-{radius:g}", options=literals(options) + weights),
+            )
+
+    def radius(self) -> float:
+        """The radius of the grouping, voxels, with the best mAP on training scenes, of those that are scored yet."""
+        scores = {}
+        for radius in RADII:
+            path = self.folder / f"radius-{radius:g}/results/instance.json"
+            if path.is_file():
+                scores[radius] = json.loads(path.read_text())["metrics"]["map"]
+        return max(scores, key=scores.get, default=RADII[0])
 
     def pretraining(self) -> list:
         scenes = self.setting.num_scenes
@@ -105,6 +127,8 @@ class Run:
         last = self.folder / "pretrain/model/model_last.pth"
         settings = self.setting.pretrain | self.scans | self.arm.options
         settings |= dict(seed=self.seed, epoch=epoch, eval_epoch=saves)
+        if self.setting.scene_seed:
+            settings[self.setting.scene_seed] = self.seed
         resume = [f"weight={last}", "resume=True"] if last.is_file() else []
         return tool("train", self.config(), save_path=self.folder / "pretrain", options=literals(settings) + resume)
 
@@ -154,6 +178,8 @@ class Run:
         for task in self.setting.probes:
             means = json.loads((self.folder / f"probe/results/{task}.json").read_text())
             row |= {key: 100 * means["metrics"][key] for key in WANTED[task]}
+        if "instance" in self.setting.probes:
+            row["radius"] = self.radius()
         row["probe_cosine"] = -means["losses"]["bias_cosine_loss"]  # the same weights and scenes in every task
         path = self.folder / "label_free.json"
         if path.is_file():

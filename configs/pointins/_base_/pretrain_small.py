@@ -61,8 +61,7 @@ hooks = [
     dict(type="WeightLoader"),
     dict(type="ModelHook"),
     dict(type="ODRHook", prior="auto", auto_scans=16),
-    # nothing later: so short a run ends before the offsets can keep objects apart
-    dict(type="SCRHook", preset="indoor", late=None),
+    dict(type="SCRHook", preset="indoor"),
     dict(type="OffsetMonitor", every=25),
     dict(type="IterationTimer", warmup_iter=2),
     dict(type="InformationWriter"),

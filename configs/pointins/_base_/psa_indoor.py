@@ -1,6 +1,6 @@
 """PSA in rooms, which it was not made for: clusters of furniture's size, and no sensor to imitate."""
 
-_base_ = ["pretrain_psa.py", "indoor.py"]
+_base_ = ["pretrain_psa.py", "indoor.py", "collect_psa.py"]
 
 # The median offset of furniture, 0.45 m, is that of a box of some 0.7 m: the mean over its faces is 0.64 edges.
 model = dict(pretrainer=dict(anchor=(0.8, 0.6, 0.7)))
@@ -31,18 +31,5 @@ transform = [
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
-    dict(
-        type="Collect",
-        keys=(
-            "global_origin_coord",
-            "global_coord",
-            "global_cluster",
-            "global_box",
-            "global_offset",
-            "grid_size",
-            "name",
-        ),
-        offset_keys_dict=dict(),
-        global_feat_keys=("global_coord", "global_color", "global_normal"),
-    ),
+    {{_base_.collect}},
 ]

@@ -1,6 +1,6 @@
 """Sonata in rooms: patches of 40 cm are masked, two global and four local views."""
 
-_base_ = ["pretrain_sonata.py", "indoor.py"]
+_base_ = ["pretrain_sonata.py", "indoor.py", "collect_sonata.py"]
 
 model = dict(pretrainer=dict(mask_size_start=0.1, mask_size_base=0.4, mask_jitter=0.01, match_max_r=0.32))
 
@@ -21,20 +21,5 @@ transform = [
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
-    dict(
-        type="Collect",
-        keys=(
-            "global_origin_coord",
-            "global_coord",
-            "global_offset",
-            "local_origin_coord",
-            "local_coord",
-            "local_offset",
-            "grid_size",
-            "name",
-        ),
-        offset_keys_dict=dict(),
-        global_feat_keys=("global_coord", "global_color", "global_normal"),
-        local_feat_keys=("local_coord", "local_color", "local_normal"),
-    ),
+    {{_base_.collect}},
 ]

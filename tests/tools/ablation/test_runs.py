@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +13,10 @@ from ablation.runs import Run, label_free_scores, perform, trained_share
 from ablation.suites import SETTINGS
 from pointins_ext.host import default_config_parser
 from tests.fixtures.ablations import request
+from tests.fixtures.call_verb import call_verb
 
 pytest.importorskip("matplotlib")
+WRAPPERS = dict(evaluate_label_free="evaluate")
 
 
 @pytest.mark.parametrize(
@@ -29,14 +33,28 @@ def test_pretraining_has_at_least_the_steps_and_whole_epochs(data, steps, num_sc
     assert epoch % saves == 0 and steps <= epoch * steps_an_epoch < steps + max(20, 1) * steps_an_epoch
 
 
-def test_seeds_change_the_runs_and_nothing_else(tmp_path):
+def test_seeds_change_the_runs_and_their_scenes_and_nothing_else(tmp_path):
     commands = []
     for seed in (0, 1):
         run = Run(request(tmp_path), "both", seed, 4)
         run.folder.mkdir(parents=True)
         commands.append([str(word).replace(run.folder.name, "") for word in run.pretraining()])
     changed = [pair for pair in zip(*commands, strict=True) if pair[0] != pair[1]]
-    assert changed == [("seed=0", "seed=1")]
+    assert changed == [("seed=0", "seed=1"), ("room_seed=0", "room_seed=1")]
+
+
+def test_the_radius_is_the_best_on_training_scenes(tmp_path):
+    run = Run(request(tmp_path), "both", 0, 4)
+    run.folder.mkdir(parents=True)
+    stages = dict(run.stages())
+    for radius, score in zip(module.RADII, (0.1, 0.3, 0.2, 0.1, 0.0), strict=True):
+        command = [str(word) for word in stages[f"radius-{radius:g}"]]
+        assert {"data.test.split=train", f"model.cluster_thresh={radius}"} <= set(command)
+        results = run.folder / f"radius-{radius:g}/results/instance.json"
+        results.parent.mkdir(parents=True)
+        results.write_text(json.dumps(dict(metrics=dict(map=score))))
+    command = [str(word) for word in dict(run.stages())["test-instance"]]
+    assert f"model.cluster_thresh={module.RADII[1]}" in command and "data.test.split=train" not in command
 
 
 @pytest.mark.parametrize("data", [data for data, setting in SETTINGS.items() if "semantic" in setting.probes])
@@ -76,6 +94,22 @@ def test_what_no_object_has_is_no_column():
     assert not any("touching" in name for name in row)
 
 
+class InThisProcess:
+    """What a Popen of a script in tools/ is once it has ended, without the start of Python."""
+
+    def __init__(self, command, stdout, **options):
+        script = Path(command[1])
+        verb = WRAPPERS.get(script.stem, script.stem)
+        done = SimpleNamespace(returncode=2, stdout="", stderr="no such script")
+        if script.is_file():
+            done = call_verb(verb, *command[2:])
+        stdout.write(done.stdout + done.stderr)
+        self.returncode = done.returncode
+
+    def poll(self):
+        return self.returncode
+
+
 def test_a_tiny_suite_resumes_and_reports(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rooms = SETTINGS["rooms"]
@@ -85,15 +119,18 @@ def test_a_tiny_suite_resumes_and_reports(tmp_path, monkeypatch):
         pretrain=rooms.pretrain | {"num_rooms": 2, "model.offset_warmup_steps": 1, "hooks.OffsetMonitor.every": 1},
         probe=rooms.probe | {"num_rooms": 2, "epoch": 2, "batch_size": 2},
         test_scenes={"data.test.num_scenes": 1, "num_worker": 0},
+        training_scenes={"data.test.num_scenes": 1, "num_worker": 0},
         label_free=("--data", "rooms", "--num-scenes", "1"),
     )
     monkeypatch.setitem(SETTINGS, "rooms", tiny)
+    monkeypatch.setattr(module, "RADII", (1.5,))
     args = request("exp", jobs=2)
     runs = [Run(args, name, 0, 4) for name in ("both", "random")]
 
     assert runs[0].advance() and runs[0].process.poll() is None
     runs[0].stop()  # nothing of it counts as done
     assert not list(runs[0].folder.glob("*.done"))
+    monkeypatch.setattr(module, "subprocess", SimpleNamespace(Popen=InThisProcess))
 
     assert perform(args, runs) == []
     rows = [json.loads(run.row.read_text()) for run in runs]

@@ -6,6 +6,7 @@ _base_ = ["../../pretrain-dos-scans.py", "hooks.py"]
 model = dict(pretrainer=dict(momentum_final=0.999))
 prior = "auto"
 odr = dict(type="ODRHook", prior=prior, auto_scans=16)
-# 1.5 loss voxels to the end: scanned surfaces have gaps (study_targets.py on the training scans)
 scr = dict(type="SCRHook", preset="indoor")
+# 1.5 loss voxels to the end: scanned surfaces have gaps (study_targets.py on the training scans)
+kmeans = dict(type="SCRHook", preset="kmeans")
 monitor = dict(type="OffsetMonitor")
