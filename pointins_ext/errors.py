@@ -86,6 +86,12 @@ def one_line(error):
     return " ".join(lines)
 
 
+def require_objects(scene: dict) -> None:
+    """ValueError if a scene has no `instance` labels, or only -1."""
+    if scene.get("instance") is None or scene["instance"].max() < 0:
+        raise UserError(f"{scene['name']}: no instance labels; expected instance.npy with at least one object")
+
+
 def require_scenes(dataset):
     """`dataset`, unchanged. ValueError that names it, or the part or the split of it, that holds no scene."""
     for part in getattr(dataset, "datasets", ()):

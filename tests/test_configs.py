@@ -49,7 +49,7 @@ def test_two_steps(path, tmp_path, monkeypatch):
     assert all(np.isfinite(values).all() for tag, values in scalars.items())
     # in one of the steps: crops of 3,000 points may show no cluster in both views, and then PSA has nothing to contrast
     assert min(max(scalars[f"train_batch/{name}"]) for name in LOSSES[cfg.model.pretrainer.type]) > 0
-    assert scalars["train_batch/offset_matched"][1] > 0.1
+    assert scalars["train_batch/offset_matched"][1] > 0  # objects alone are taught, a few in so small a crop
     assert {"offset/valid_share", "params/odr_strength"} <= set(scalars)
     assert ("canary/cosine" in scalars) == ("color" in str(cfg.data.train.transform))
     moved = {name for name, p in trainer.model.pretrainer.named_parameters() if not torch.equal(p, before[name])}

@@ -4,7 +4,7 @@ from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.frame import check_units
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
 from pointins_ext.datasets.scans import ScanDataset
-from pointins_ext.errors import UserError
+from pointins_ext.errors import require_objects
 from pointins_ext.flags import at_least, positive
 
 SYNTHETIC = dict(rooms=SyntheticRoomsDataset, drives=SyntheticDrivesDataset)
@@ -38,7 +38,6 @@ def load_scenes(args, predictor) -> list[dict]:
         for scene, path in zip(scenes, dataset.data_list, strict=True):
             check_units(scene["coord"] / dataset.scale, predictor.grid_size / dataset.scale, path)
     predictor.scale = 1.0
-    unlabeled = [scene["name"] for scene in scenes if scene.get("instance") is None or scene["instance"].max() < 0]
-    if unlabeled:
-        raise UserError(f"{unlabeled[0]}: no instance labels; expected instance.npy with at least one object")
+    for scene in scenes:
+        require_objects(scene)
     return scenes

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pointins_ext.branch import OffsetField
-from pointins_ext.errors import UserError
+from pointins_ext.errors import require_objects
 from pointins_ext.host import Point, point_collate_fn
 from pointins_ext.instances import instance_centers
 from pointins_ext.models.passes import global_views, up_cast
@@ -37,9 +37,8 @@ def training_crops(model: PointINS, dataset, indices, draws: int, seed: int = 0)
     level = model.pretrainer.up_cast_level
     for index in indices:
         scene = dataset.get_data(int(index))
+        require_objects(scene)
         coord, instance = torch.as_tensor(scene["coord"]).float(), torch.as_tensor(scene["instance"]).flatten().long()
-        if not (instance >= 0).any():
-            raise UserError(f"{scene['name']}: no object; leave the scene out, or label it in instance.npy")
         for draw in range(draws):
             _seed_all(hash((seed, int(index), draw)) % 2**32)
             views = global_views(point_collate_fn([dataset.transform(dataset.get_data(int(index)))]))

@@ -59,5 +59,5 @@ def test_other_weights_see_the_same_crops_and_another_seed_others(crops):
 def test_a_scene_without_an_object_is_named(rooms, crops, monkeypatch):
     scene = rooms.get_data(0)
     monkeypatch.setattr(rooms, "get_data", lambda index: scene | dict(instance=-1 + 0 * scene["instance"]))
-    with pytest.raises(ValueError, match=f"{scene['name']}: no object"):
+    with pytest.raises(ValueError, match=f"{scene['name']}: no instance labels"):
         crops()

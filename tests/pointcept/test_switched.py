@@ -16,4 +16,4 @@ def test_sonatas_config_gets_the_hooks_of_ours():
     extend(cfg)
     shipped = Config.fromfile(str(ROOT / "configs" / "pointins" / "pretrain-sonata-ptv3-indoor.py"))
     assert settings(cfg.hooks) == settings(shipped.hooks)
-    assert settings(cfg.hooks)["SCRHook"]["scr"]["num_clusters"] == 5
+    assert settings(cfg.hooks)["SCRHook"]["cut"] == "pairwise"

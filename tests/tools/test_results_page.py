@@ -53,7 +53,7 @@ def test_the_overview_agrees_with_the_ladders():
     probes = lines[2 * len(results_page.LABEL_FREE) :]
     for (data, (_, probe)), line in zip(results_page.PROBES.items(), probes, strict=True):
         ladder = {row[0]: row[2] for row in map(cells, results_page.ladder(data, (probe,)).splitlines()[2:])}
-        assert line[2:] == [ladder["none"], ladder["both"], ladder["both - none"]]
+        assert line[2:] == [ladder["none"], ladder["odr_kmeans"], ladder["odr_kmeans - none"]]
 
 
 def test_the_overview_names_the_best_rival_of_each_score():
