@@ -35,7 +35,9 @@ def score_targets(target, instance, center, visible) -> dict[str, float]:
         **_kept_by_size(target, instance),
         **_views_apart(target, on_object),
     )
-    if target.instances is not None:
+    if target.instances is not None and not on_object.any():
+        row["ari"] = torch.nan
+    elif target.instances is not None:
         found, truth = target.instances.label[on_object], _in_view(instance, target.view)[on_object]
         # pseudo-instances may reach over views, objects are counted in each: compared within a view
         row["ari"] = adjusted_rand_index(_in_view(found, target.view[on_object]).numpy(), truth.numpy())

@@ -78,3 +78,11 @@ def test_objects_that_share_a_label_lower_the_rand_index_and_views_do_not(scene)
     merged = scores(scene, perfect(scene), label=torch.zeros_like(instance))
     by_view = scores(scene, perfect(scene), label=instance.clamp(min=0) + 5 * view)
     assert merged["ari"] < 0.8 and by_view["ari"] == 1
+
+
+def test_a_crop_without_objects_has_no_scores_but_that_of_stuff(scene):
+    coord, view, instance, center, visible = scene
+    nothing = coord, view, torch.full_like(instance, -1), torch.full_like(center, torch.nan), visible
+    row = scores(nothing, perfect(scene), valid=view >= 0, label=view)
+    assert row["stuff"] == 1 and row["apart_stuff"] > 0
+    assert all(math.isnan(row[name]) for name in ("cosine", "ari", "error", "ratio", "kept", "kept_small", "apart"))
