@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pointins_ext.datasets.drives import SyntheticDrivesDataset
 from pointins_ext.datasets.readers import write_ply
 from pointins_ext.host.locate import pointcept_root
 from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
@@ -141,6 +142,8 @@ def place(tmp_path_factory):
         write_arrays(folder / f"mosd/{split}/scan{number}", coord=coord, color=color, instance=instance)
         (folder / "FOLDER").mkdir(exist_ok=True)
         write_ply(folder / f"FOLDER/scan{number}.ply", coord, color)
+    generated = SyntheticDrivesDataset(split="val", num_scenes=1, transform=[]).get_data(0)
+    write_arrays(folder / "pandaset/val/sweep", **{key: generated[key] for key in ("coord", "strength", "instance")})
     return folder
 
 
