@@ -45,11 +45,13 @@ class PairwiseClusteringRegularization:
         """
         cell, count = _cells(coord, group, voxel)
         place = segment_mean(coord, cell, count)
+        scene = group.new_empty(count)
+        scene[cell] = group  # all points of a cell are of one group
         label, plane = self._objects(
             place,
             segment_mean(F.normalize(feat.float(), dim=1), cell, count),
             segment_mean(offset, cell, count),
-            segment_mean(group.double(), cell, count).long(),
+            scene,
             voxel,
         )
         number = int(label.max()) + 1 if count else 0

@@ -70,9 +70,5 @@ def match(
 
 def _beside_missing(own: torch.Tensor, other: torch.Tensor, voxel: float) -> torch.Tensor:
     """Points of `own` within two voxels of a point of `other` that `own` does not cover."""
-    missing = other[match(other, _zeros(other), own, _zeros(own), voxel) < 0]
-    return match(own, _zeros(own), missing, _zeros(missing), 2 * voxel) >= 0
-
-
-def _zeros(coord: torch.Tensor) -> torch.Tensor:
-    return coord.new_zeros(len(coord), dtype=torch.long)
+    missing = other[neighbours(other, own, None, None, 1, voxel).squeeze(1) < 0]
+    return neighbours(own, missing, None, None, 1, 2 * voxel).squeeze(1) >= 0

@@ -10,11 +10,12 @@ from pointins_ext.host.request import reader
 
 def check(argv):
     """Parsed flags of a training. Raises ValueError if the request cannot work, before anything is written."""
-    parser = reader().default_argument_parser()
+    host = reader()
+    parser = host.default_argument_parser()
     parser.prog = "pointins train"
     parser.add_argument("--extend", choices=("pointins",), help="add the offset branch to a pretraining config")
     args = parser.parse_args(argv)
-    check_config(configured(reader().read_config, args), args)
+    check_config(configured(host.read_config, args), args)
     return args
 
 

@@ -58,7 +58,7 @@ def arguments(argv):
     parser.add_argument("--radius", type=positive, nargs="+", help="of K-means, meters of the network (preset's)")
     parser.add_argument("--json", type=output_file, help="write all means and intervals there, too")
     args = parser.parse_args(argv)
-    args.radius = args.radius or [presets.SCR[dict(indoor="kmeans", outdoor="kmeans_outdoor")[args.preset]]["radius"]]
+    args.radius = args.radius or [presets.SCR[presets.KMEANS[args.preset]]["radius"]]
     return args
 
 

@@ -7,12 +7,12 @@ import torch
 from pointins_ext.branch import (
     MagnitudePrior,
     OffsetDistributionRegularization,
-    PairwiseClusteringRegularization,
     SpatialClusteringRegularization,
 )
-from pointins_ext.branch.targets import OffsetField, match
+from pointins_ext.branch.targets import OffsetField
+from pointins_ext.hooks import presets
 from pointins_ext.hooks.regularizers import SCRHook
-from pointins_ext.ops import plane_points, segment_mean
+from pointins_ext.ops import neighbours, plane_points, segment_mean
 
 AGREEMENT = 2.0  # loss voxels that the centers of two views may lie apart
 
@@ -32,7 +32,7 @@ def variants(prior: MagnitudePrior, preset: str, kmeans: list[dict]) -> dict[str
     }
     for options in kmeans:
         name = "K-means" if len(kmeans) == 1 else _named(options)
-        scr = _scr(dict(indoor="kmeans", outdoor="kmeans_outdoor")[preset], **options)
+        scr = _scr(presets.KMEANS[preset], **options)
         rows |= {
             name: [scr],
             f"ODR + {name}": [odr, scr],
@@ -50,7 +50,7 @@ def variants(prior: MagnitudePrior, preset: str, kmeans: list[dict]) -> dict[str
         "no offsets + pairwise": [Scaled(0.0), pairwise],
         "pairwise, a view at a time": apart,
         "pairwise, a view at a time, agree": [*apart, Agreeing()],
-        "pairwise, no planes": [Flat(pairwise)],
+        "pairwise, no planes": [_scr(preset, planes=False)],
         "pairwise, no convexity": [_scr(preset, rule=dict(concave=-9.0, evidence=dict(concavity=0.0)))],
         "pairwise, no features": [_scr(preset, rule=dict(share=0.0, evidence=dict(affinity=0.0)))],
         "pairwise, no merging": [_scr(preset, rule=dict(evidence=dict(bias=-1e9)))],
@@ -95,24 +95,9 @@ class OffPlanes:
         plane = torch.zeros_like(field.valid)
         for view in field.view.unique():
             plane[field.view == view] = plane_points(field.coord[field.view == view])
-        kept = (~plane).nonzero().squeeze(1)
         # a group of its own, so that the planes' ranks and neighbors are their own
         apart = self.regularizer.refine(field.replace(view=2 * field.view + plane.long()))
-        valid = torch.zeros_like(apart.valid)
-        valid[kept] = apart.valid[kept]
-        return apart.replace(view=field.view, valid=valid)
-
-
-class Flat:
-    """The pairwise form without its search for planes."""
-
-    def __init__(self, regularizer: PairwiseClusteringRegularization):
-        self.regularizer = regularizer
-
-    def refine(self, field: OffsetField) -> OffsetField:
-        """The field with targets on planes, too."""
-        scr = self.regularizer
-        return PairwiseClusteringRegularization(scr.rule, scr.min_points, scr.max_length, planes=False).refine(field)
+        return apart.replace(view=field.view, valid=apart.valid & ~plane)
 
 
 class ViewsApart:
@@ -138,8 +123,7 @@ class Agreeing:
         views = int(field.view.max()) + 1
         for view in range(views):
             own, other = field.view == view, field.view == (view + 1) % views
-            zeros = (torch.zeros_like(field.view[own]), torch.zeros_like(field.view[other]))
-            index = match(field.coord[own], zeros[0], field.coord[other], zeros[1], field.voxel)
+            index = neighbours(field.coord[own], field.coord[other], None, None, 1, field.voxel).squeeze(1)
             near = (field.center[own] - field.center[other][index]).norm(dim=1) <= AGREEMENT * field.voxel
             agree[own] = (index >= 0) & near & field.valid[other][index]
         if self.voted:

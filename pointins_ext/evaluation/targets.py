@@ -60,17 +60,12 @@ def _views_apart(target, on_object):
     distances, pairs = [], []
     for view in range(int(target.view.max())):
         own, other = target.view == view, target.view == view + 1
-        index = _beside(target.coord[own], target.coord[other], target.voxel)
+        index = neighbours(target.coord[own], target.coord[other], None, None, 1, target.voxel).squeeze(1)
         both = (index >= 0) & target.valid[own] & target.valid[other][index]
         distances.append((target.center[own] - target.center[other][index]).norm(dim=1)[both])
         pairs.append(on_object[own][both])
     distance, pair = torch.cat(distances), torch.cat(pairs)
     return dict(apart=_mean(distance, pair), apart_stuff=_mean(distance, ~pair))
-
-
-def _beside(query, support, radius):
-    zeros = query.new_zeros(len(query), dtype=torch.long), support.new_zeros(len(support), dtype=torch.long)
-    return neighbours(query, support, *zeros, 1, radius).squeeze(1)
 
 
 def _in_view(label, view):

@@ -57,6 +57,8 @@ SCR = {
         late_start=0.3,
     ),
 }
+# the preset of K-means for the same kind of scenes
+KMEANS = dict(indoor="kmeans", outdoor="kmeans_outdoor")
 MONITOR = {
     "indoor": dict(every=100, canary_seed=0),
     "outdoor": dict(every=100, canary_seed=None),  # the canary is a room

@@ -155,7 +155,7 @@ def _preset_of(preset: str, options: dict) -> str:
         raise UserError("SCRHook length_cap is gone; give max_length, in meters, instead (None: no cap)")
     kmeans = {*presets.SCR["kmeans"], *_defaults("kmeans")} - {*presets.SCR["indoor"], *_defaults("pairwise")}
     if options.get("cut") == "kmeans" or ("cut" not in options and kmeans & {*options}):
-        return dict(indoor="kmeans", outdoor="kmeans_outdoor").get(preset, preset)
+        return presets.KMEANS.get(preset, preset)
     return preset
 
 

@@ -48,26 +48,19 @@ def training_crops(model: PointINS, dataset, indices, draws: int, seed: int = 0)
 
 
 def _labeled(index, field, coord, instance) -> LabeledCrops:
-    nearest = _nearest(field.coord, coord)
-    member = instance[nearest]
+    member = instance[neighbours(field.coord, coord, None, None, 1).squeeze(1)]
     center = torch.full_like(field.coord, torch.nan)
     center[member >= 0] = instance_centers(coord, instance)[member[member >= 0]].to(center)
     # how much of its object a view shows: of the object's points, those that have a voxel of the view beside them
     visible = torch.zeros(len(member))
     for view in range(int(field.view.max()) + 1):
         own = field.view == view
-        seen = _nearest(coord, field.coord[own], 1.5 * field.voxel) >= 0
+        seen = neighbours(coord, field.coord[own], None, None, 1, 1.5 * field.voxel).squeeze(1) >= 0
         share = torch.zeros(int(instance.max()) + 1)
         for label in member[own & (member >= 0)].unique():
             share[label] = seen[instance == label].float().mean()
         visible[own] = torch.where(member[own] >= 0, share[member[own].clamp(min=0)], 0.0)
     return LabeledCrops(index, field, member, center, visible)
-
-
-def _nearest(query, support, radius=None):
-    """(N,) index of the nearest of `support` (M,3) for every `query` (N,3), -1 = none within `radius`."""
-    one_scene = (query.new_zeros(len(query), dtype=torch.long), support.new_zeros(len(support), dtype=torch.long))
-    return neighbours(query, support, *one_scene, 1, radius).squeeze(1)
 
 
 def _seed_all(seed):

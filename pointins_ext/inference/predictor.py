@@ -69,7 +69,7 @@ class Predictor:
             offset=offset / self.scale,
             feat=feat,
             normal=_own_normals(scene, kept),
-            nearest=_nearest(raw, raw[kept]).squeeze(1).numpy(),
+            nearest=neighbours(raw, raw[kept], None, None, 1).squeeze(1).numpy(),
             voxel=self.voxel,
         )
 
@@ -183,7 +183,7 @@ def _to_loss_level(point, levels: int):
     views = up_cast(point, levels)
     for _ in range(levels):
         point = point.pooling_parent
-    return views, loss_voxels(point)[1]
+    return views, loss_voxels(point)
 
 
 def _own_normals(scene: dict, kept: torch.Tensor) -> np.ndarray | None:
@@ -199,15 +199,9 @@ def _interpolate(value: torch.Tensor, coord: torch.Tensor, query: torch.Tensor) 
 
     Offsets that jump from one loss voxel to the next would tear at their borders what belongs together.
     """
-    index = _nearest(query, coord, min(3, len(coord)))
+    index = neighbours(query, coord, None, None, min(3, len(coord)))
     weight = 1 / ((query[:, None] - coord[index]).norm(dim=2, keepdim=True) + 1e-3)
     return (value[index] * weight).sum(1) / weight.sum(1)
-
-
-def _nearest(query: torch.Tensor, support: torch.Tensor, k: int = 1) -> torch.Tensor:
-    """(N, k) nearest of `support` (M,3) for every `query` (N,3): one scan, no radius."""
-    one_scan = (query.new_zeros(len(query), dtype=torch.long), support.new_zeros(len(support), dtype=torch.long))
-    return neighbours(query, support, *one_scan, k, None)
 
 
 def _center(coord: torch.Tensor) -> torch.Tensor:

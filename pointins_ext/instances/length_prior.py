@@ -36,8 +36,7 @@ def label_free_instances(
     if len(kept) < min_points:
         return label
     if method == "components":
-        one_scan = kept.new_zeros(len(kept))
-        label[kept] = neighbor_components(neighbours(coord[kept], coord[kept], one_scan, one_scan, k=9, radius=radius))
+        label[kept] = neighbor_components(neighbours(coord[kept], coord[kept], None, None, k=9, radius=radius))
     elif method == "hdbscan":
         found = hdbscan_instances(coord[kept].cpu(), min_points, min_samples=min_points)
         label[kept] = torch.from_numpy(found).to(coord.device)

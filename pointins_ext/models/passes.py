@@ -90,14 +90,14 @@ def up_cast(point, levels: int) -> BackboneOutput:
         scene_coord=point.origin_coord.float(),
         grid_coord=point.grid_coord,
         view=point.batch,
-        num_views=_num_views(point),
+        num_views=len(_input(point).offset),
         voxel=float(point.grid_size),
         observed=_observed(point),
     )
 
 
-def loss_voxels(point) -> tuple:
-    """The Point that entered a backbone, and which voxel (N,) of the stage `point` each of its N points became."""
+def loss_voxels(point) -> torch.Tensor:
+    """Voxel (N,) of the stage `point` that each of the N points became which entered the backbone."""
     inverse = None
     while "pooling_parent" in point.keys():
         # the stage's own inverse sends its parent's points to it
@@ -105,7 +105,7 @@ def loss_voxels(point) -> tuple:
         point = point.pooling_parent
     if inverse is None:
         inverse = torch.arange(len(point.coord), device=point.coord.device)
-    return point, inverse
+    return inverse
 
 
 def global_views(data_dict) -> dict:
@@ -137,20 +137,19 @@ def view_cells(coord: torch.Tensor, view: torch.Tensor, num_views: int, size: fl
     return ((coord - corner[view]) / size).floor().int()
 
 
-def _num_views(point) -> int:
-    """Views of the batch that a Point was pooled from: poolings forget views without points, their input does not."""
+def _input(point):
+    """The Point that entered the backbone: it knows views without points and what was masked, poolings forget them."""
     while "pooling_parent" in point.keys():
         point = point.pooling_parent
-    return len(point.offset)
+    return point
 
 
 def _observed(point) -> torch.Tensor | None:
     """(N,) bool: voxels with a point whose features the backbone saw, where it put a mask token on others."""
-    number = len(point.coord)
-    point, inverse = loss_voxels(point)
-    if "mask" not in point.keys():
+    entered = _input(point)
+    if "mask" not in entered.keys():
         return None
-    return segment_count(inverse[~point.mask], number) > 0
+    return segment_count(loss_voxels(point)[~entered.mask], len(point.coord)) > 0
 
 
 def _same_storage(a: torch.Tensor, b: torch.Tensor) -> bool:

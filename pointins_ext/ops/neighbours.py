@@ -12,7 +12,8 @@ CHUNK_QUERIES = 1 << 15  # at once on CPU: small arrays are used again, large on
 def neighbours(query, support, query_group, support_group, k, radius=None):
     """Indices of the k nearest support points of every query point, within the query's own group.
 
-    query (M, 3), support (N, 3) in one unit; query_group (M,), support_group (N,) long; radius in that unit, inclusive.
+    query (M, 3), support (N, 3) in one unit; query_group (M,), support_group (N,) long, or None: all are of one group;
+    radius in that unit, inclusive.
     -> (M, k) long, nearest first, -1 where the group (or the ball) holds fewer than k points. A point that is in both
     sets finds itself, or one of k others at the very same place. Distances are compared in double precision on every
     device, so large coordinates lose nothing. ValueError for k < 1.
@@ -21,6 +22,8 @@ def neighbours(query, support, query_group, support_group, k, radius=None):
         raise ValueError(f"neighbours needs k >= 1, got {k}")
     if len(query) == 0 or len(support) == 0:
         return torch.full((len(query), k), -1, dtype=torch.long, device=query.device)
+    if query_group is None:
+        query_group, support_group = (points.new_zeros(len(points), dtype=torch.long) for points in (query, support))
     search = _search_chunks if query.is_cuda else _search_tree
     bound = float("inf") if radius is None else float(radius)
     return search(query.double(), support.double(), query_group, support_group, k, bound)

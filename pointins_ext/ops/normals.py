@@ -18,8 +18,7 @@ def estimate_normals(coord, k=16, viewpoint=None):
     coord (N, 3), viewpoint (3,) in the same frame or None -> (N, 3) in coord's dtype. Normals face the viewpoint, or
     upwards (+z) without one. Where all k points coincide there is no plane and the normal is +z.
     """
-    one_cloud = torch.zeros(len(coord), dtype=torch.long, device=coord.device)
-    index = neighbours(coord, coord, one_cloud, one_cloud, k)
+    index = neighbours(coord, coord, None, None, k)
     normal = torch.empty(len(coord), 3, dtype=torch.float64, device=coord.device)
     position = coord.double()  # differences of large coordinates keep their digits
     for rows in torch.arange(len(coord), device=coord.device).split(CHUNK):
@@ -37,7 +36,6 @@ def orient_normals(coord, normal, k=8, group=None):
     part is turned so that its level normals face +z on the whole; where as many face down (a ball, a room with its
     ceiling), all of it may face either side.
     """
-    group = torch.zeros(len(coord), dtype=torch.long, device=coord.device) if group is None else group
     index = neighbours(coord, coord, group, group, k + 1)
     source, target = _edges(index)
     unit = normal.double().cpu()
@@ -55,8 +53,7 @@ def orient_normals(coord, normal, k=8, group=None):
 @torch.no_grad()
 def smooth_normals(coord, normal, k=8):
     """(N, 3) unit means of the `normal` (N, 3) of the k nearest points, the point itself included."""
-    one_cloud = torch.zeros(len(coord), dtype=torch.long, device=coord.device)
-    index = neighbours(coord, coord, one_cloud, one_cloud, k)
+    index = neighbours(coord, coord, None, None, k)
     found = (index >= 0)[..., None]
     return F.normalize((normal[index.clamp(min=0)] * found).sum(1), dim=1)
 

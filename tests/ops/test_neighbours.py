@@ -101,3 +101,10 @@ def test_k_below_one_is_refused():
     coord, group = torch.zeros(1, 3), torch.zeros(1, dtype=torch.long)
     with pytest.raises(ValueError, match="k >= 1"):
         neighbours(coord, coord, group, group, 0)
+
+
+def test_without_groups_all_points_are_of_one():
+    rng = np.random.default_rng(0)
+    (query, _), (support, _) = (cloud(rng, size, False, 0.0) for size in (30, 40))
+    zeros = torch.zeros(30, dtype=torch.long), torch.zeros(40, dtype=torch.long)
+    assert torch.equal(neighbours(query, support, None, None, 3, 0.3), neighbours(query, support, *zeros, 3, 0.3))
