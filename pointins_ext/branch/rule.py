@@ -19,7 +19,7 @@ class GraphRule:
     radius: float = 6.0  # of the edges, each voxel has 8: sweeps leave gaps between their rings
     share: float = 0.4  # of the edges, those with the least affinity, part the first regions
     concave: float = -0.1  # concavity below which an edge parts them, too
-    turn: float = 2.0  # how far the offsets of a surface point out of it before they turn it round
+    turn: float = 3.0  # how far the offsets of a surface point out of it before they turn it round
     evidence: MergeEvidence = field(default_factory=MergeEvidence)
 
     def __call__(self, coord, feat, offset, normal, group, voxel: float, plane=None) -> Merged:
