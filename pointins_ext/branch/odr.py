@@ -71,10 +71,13 @@ class OffsetDistributionRegularization:
             # a component of a uniform unit vector is exactly U(-1, 1) (Archimedes): a correct field is a fixed point
             uniform = torch.stack([2 * self._pit(c, group, COMPONENT) - 1 for c in unit.unbind(1)])
             return _unit(uniform.T, uniform.square().sum(0).sqrt())
-        height = 2 * self._pit(unit[:, 2], group, COMPONENT) - 1
+        height = self._height(unit, group)
         azimuth = (2 * self._pit(torch.atan2(unit[:, 1], unit[:, 0]), group, ANGLE) - 1) * torch.pi
         ring = (1 - height.square()).clamp_min(0).sqrt()
         return torch.stack([ring * azimuth.cos(), ring * azimuth.sin(), height], dim=1)
+
+    def _height(self, unit: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+        return 2 * self._pit(unit[:, 2], group, COMPONENT) - 1
 
 
 def _unit(vector: torch.Tensor, length: torch.Tensor) -> torch.Tensor:

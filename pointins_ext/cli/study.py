@@ -36,6 +36,7 @@ from pointins_ext.inference.predictor import Predictor, first_transform
 COLUMNS = ("cosine", "ari", "cosine_cut", "error", "ratio", "kept", "kept_small", "kept_medium", "kept_large")
 COLUMNS += ("stuff", "apart", "apart_stuff")
 WITH_INTERVAL = ("cosine", "ari")
+NARROW, WIDE = 12, 17  # characters of a column
 
 
 def arguments(argv):
@@ -102,7 +103,7 @@ def summary(table: dict) -> dict:
 def printed(table: dict) -> str:
     """The table, a row a line."""
     width = max(map(len, table)) + 1
-    lines = [" " * width + "".join(f"{name:>{15 if name in WITH_INTERVAL else 12}s}" for name in COLUMNS)]
+    lines = [" " * width + "".join(f"{name:>{WIDE if name in WITH_INTERVAL else NARROW}s}" for name in COLUMNS)]
     for name, row in table.items():
         cells = [cell(row[column], column in WITH_INTERVAL) for column in COLUMNS]
         lines.append(f"{name:{width}s}" + "".join(cells))
@@ -111,11 +112,11 @@ def printed(table: dict) -> str:
 
 def cell(score: dict, with_interval: bool) -> str:
     """One figure of the table, blank where there is none."""
+    width = WIDE if with_interval else NARROW
     if math.isnan(score["mean"]):
-        return " " * (15 if with_interval else 12)
-    return (
-        f"{score['mean']:7.3f} +- {score['interval']:.3f}"[:15].rjust(15) if with_interval else f"{score['mean']:12.3f}"
-    )
+        return " " * width
+    text = f"{score['mean']:.3f} +- {score['interval']:.3f}" if with_interval else f"{score['mean']:.3f}"
+    return text.rjust(width)
 
 
 def main(argv):

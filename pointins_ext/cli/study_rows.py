@@ -10,6 +10,7 @@ from pointins_ext.branch import (
     SpatialClusteringRegularization,
 )
 from pointins_ext.branch.targets import OffsetField
+from pointins_ext.cli.study_future import AdaptiveK, CropODR, like_prior, views_agree
 from pointins_ext.hooks import presets
 from pointins_ext.hooks.regularizers import SCRHook
 from pointins_ext.ops import neighbours, plane_points, segment_mean
@@ -28,6 +29,9 @@ def variants(prior: MagnitudePrior, preset: str, kmeans: list[dict]) -> dict[str
         "ODR, lengths only": [lengths],
         "ODR, spherical": [OffsetDistributionRegularization(prior, direction="spherical")],
         "ODR off planes": [OffPlanes(odr)],
+        "ODR off planes, prior of crops": [CropODR()],
+        "lengths off planes, prior of crops": [CropODR("keep")],
+        "anisotropic ODR off planes, prior of crops": [CropODR("anisotropic")],
         "paper": [odr, _scr("paper")],
     }
     for options in kmeans:
@@ -45,6 +49,8 @@ def variants(prior: MagnitudePrior, preset: str, kmeans: list[dict]) -> dict[str
         }
     apart = [ViewsApart(), pairwise]
     return rows | {
+        "K-means, K by the prior": [AdaptiveK(_scr(presets.KMEANS[preset]), like_prior(prior))],
+        "K-means, K by agreement": [AdaptiveK(_scr(presets.KMEANS[preset]), views_agree)],
         "pairwise": [pairwise],
         "ODR + pairwise": [odr, pairwise],
         "no offsets + pairwise": [Scaled(0.0), pairwise],
