@@ -122,7 +122,7 @@ def test_targets(rng, size, shape, place, kind, feature, cut):
         view=view,
         valid=torch.ones(size, dtype=torch.bool),
         scene=view // 2,
-        voxel=0.1,
+        voxel=torch.full((8,), 0.1),
     )
     scr = SpatialClusteringRegularization(3, 3, feature=feature, exclude_cut=cut)
     target = offset_targets(field, [OffsetDistributionRegularization(PRIOR), scr])

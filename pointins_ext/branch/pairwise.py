@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from pointins_ext.branch.merge import MergeEvidence
 from pointins_ext.branch.rule import GraphRule
 from pointins_ext.branch.scr import PseudoInstances
-from pointins_ext.ops import estimate_normals, orient_normals, plane_points, segment_count, segment_mean
+from pointins_ext.ops import estimate_normals, orient_normals, plane_points, segment_count, segment_max, segment_mean
 from pointins_ext.ops.voxels import voxel_key
 
 # The rule of a scan's instances, stricter: at the coarse voxels of the loss, in crops, more of the edges are doubtful.
@@ -41,10 +41,11 @@ class PairwiseClusteringRegularization:
         self.planes = planes
 
     @torch.no_grad()
-    def __call__(self, coord, feat, offset, group, voxel: float) -> PseudoInstances:
-        """Pseudo-instances of the loss voxels coord (N,3) of edge `voxel`, meters, scene frame.
+    def __call__(self, coord, feat, offset, group, voxel) -> PseudoInstances:
+        """Pseudo-instances of the loss voxels coord (N,3), meters, scene frame.
 
-        feat (N,C) of the teacher at the loss stage; offset (N,3) of the teacher, meters; group (N,) long: the scene.
+        feat (N,C) of the teacher at the loss stage; offset (N,3) of the teacher, meters; group (N,) long: the scene;
+        voxel (G,) edge of the voxels of each scene, meters.
         """
         cell, count = _cells(coord, group, voxel)
         place = segment_mean(coord, cell, count)
@@ -66,7 +67,9 @@ class PairwiseClusteringRegularization:
 
     def refine(self, field):
         """Point the offsets of an `OffsetField` at the centroids of their objects."""
-        instances = self(field.coord, field.features.finest, field.offset, field.scene, field.voxel)
+        scenes = int(field.scene.max()) + 1 if len(field.scene) else 0
+        voxel = segment_mean(field.voxel[field.view], field.scene, scenes)  # all views of a scene have the same
+        instances = self(field.coord, field.features.finest, field.offset, field.scene, voxel)
         return field.replace(
             offset=instances.center - field.coord, valid=field.valid & instances.valid, instances=instances
         )
@@ -75,20 +78,22 @@ class PairwiseClusteringRegularization:
         """Label (V,), unique over groups, and whether it lies on a plane (V,), of the voxels of all groups."""
         label, plane = torch.zeros_like(group), torch.zeros_like(group, dtype=torch.bool)
         start = 0
-        for scene in group.unique():
+        for scene in group.unique().tolist():
             own = (group == scene).nonzero().squeeze(1)
             if self.planes:
                 plane[own] = plane_points(coord[own], **PLANE_SEARCH)
             # turned for themselves: along the foot of a box signs would cross over from the floor at random
             normal = orient_normals(coord[own], estimate_normals(coord[own]), group=plane[own].long())
-            merged = self.rule(coord[own], feat[own], offset[own], normal, torch.zeros_like(own), voxel, plane[own])
+            one, edge = torch.zeros_like(own), float(voxel[scene])
+            merged = self.rule(coord[own], feat[own], offset[own], normal, one, edge, plane[own])
             label[own] = merged.label + start
             start += len(merged.rest)
         return label, plane
 
 
 def _cells(coord, group, voxel):
-    """Cell (N,) of a grid of edge `voxel` that all views of a group share, and the number of cells."""
-    grid = ((coord - coord.amin(0, keepdim=True)) / voxel).floor() if len(coord) else coord
+    """Cell (N,) of the grid of edge `voxel` (G,) that all views of a group share, and the number of cells."""
+    corner = -segment_max(-coord, group, len(voxel))
+    grid = ((coord - corner[group]) / voxel[group][:, None]).floor()
     key, inverse = torch.unique(voxel_key(grid, group)[0], return_inverse=True)
     return inverse, len(key)

@@ -21,7 +21,7 @@ class OffsetField:
     view: torch.Tensor  # (N,) long
     valid: torch.Tensor  # (N,) bool
     scene: torch.Tensor  # (N,) long: views of one scene share it
-    voxel: float  # edge of a loss voxel
+    voxel: torch.Tensor  # (V,) edge of a loss voxel of each view: scenes of one batch may differ in scale
     instances: PseudoInstances | None = None
 
     def replace(self, **changes) -> "OffsetField":
@@ -38,7 +38,7 @@ class OffsetField:
         for view in self.view.unique():
             own = self.view == view
             other = ~own & (self.scene == self.scene[own][0])
-            border[own] = _beside_missing(self.coord[own], self.coord[other], self.voxel)
+            border[own] = _beside_missing(self.coord[own], self.coord[other], float(self.voxel[view]))
         return border
 
 
@@ -58,14 +58,24 @@ def offset_targets(field: OffsetField, regularizers: Sequence[Regularizer]) -> O
 
 
 def match(
-    query: torch.Tensor, query_group: torch.Tensor, support: torch.Tensor, support_group: torch.Tensor, radius: float
+    query: torch.Tensor,
+    query_group: torch.Tensor,
+    support: torch.Tensor,
+    support_group: torch.Tensor,
+    radius: float | torch.Tensor,
 ) -> torch.Tensor:
     """Index of the nearest support point of the same group within `radius` meters, -1 = none.
 
     query (M,3), support (N,3); query_group (M,), or (V,M) to match every query in V groups -> long, its shape.
+    radius: for all, or (G,) one for each group.
     """
     queries = query.repeat(query_group.numel() // max(len(query), 1), 1)
-    return neighbours(queries, support, query_group.flatten(), support_group, 1, radius).view_as(query_group)
+    group = query_group.flatten()
+    if not isinstance(radius, torch.Tensor):
+        return neighbours(queries, support, group, support_group, 1, radius).view_as(query_group)
+    index = neighbours(queries, support, group, support_group, 1, float(radius.max())).squeeze(1)
+    distance = (queries.double() - support.double()[index]).norm(dim=1)
+    return torch.where(distance <= radius[group], index, -1).view_as(query_group)
 
 
 def _beside_missing(own: torch.Tensor, other: torch.Tensor, voxel: float) -> torch.Tensor:

@@ -33,7 +33,7 @@ class CropODR:
         for view in field.view.unique():
             own = field.view == view
             plane[own] = plane_points(field.coord[own])
-            self._learn(field.coord[own][~plane[own]], field.voxel)
+            self._learn(field.coord[own][~plane[own]], float(field.voxel[view]))
         seen = torch.cat(self.offsets)
         if len(seen) < ENOUGH:
             return field.replace(valid=field.valid & ~plane)
@@ -114,7 +114,7 @@ def like_prior(prior: MagnitudePrior):
 def views_agree(target: OffsetField, view) -> float:
     """Criterion: pseudo-instances of the place that the next view shows, too, are the same there (ARI)."""
     own, other = target.view == view, target.view == (view + 1) % (int(target.view.max()) + 1)
-    index = neighbours(target.coord[own], target.coord[other], None, None, 1, target.voxel).squeeze(1)
+    index = neighbours(target.coord[own], target.coord[other], None, None, 1, float(target.voxel[view])).squeeze(1)
     both = index >= 0
     if not both.any():
         return -math.inf

@@ -129,8 +129,8 @@ class Agreeing:
         views = int(field.view.max()) + 1
         for view in range(views):
             own, other = field.view == view, field.view == (view + 1) % views
-            index = neighbours(field.coord[own], field.coord[other], None, None, 1, field.voxel).squeeze(1)
-            near = (field.center[own] - field.center[other][index]).norm(dim=1) <= AGREEMENT * field.voxel
+            index = neighbours(field.coord[own], field.coord[other], None, None, 1, float(field.voxel[view])).squeeze(1)
+            near = (field.center[own] - field.center[other][index]).norm(dim=1) <= AGREEMENT * field.voxel[view]
             agree[own] = (index >= 0) & near & field.valid[other][index]
         if self.voted:
             label = field.instances.label

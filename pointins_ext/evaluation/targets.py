@@ -60,7 +60,7 @@ def _views_apart(target, on_object):
     distances, pairs = [], []
     for view in range(int(target.view.max())):
         own, other = target.view == view, target.view == view + 1
-        index = neighbours(target.coord[own], target.coord[other], None, None, 1, target.voxel).squeeze(1)
+        index = neighbours(target.coord[own], target.coord[other], None, None, 1, float(target.voxel[view])).squeeze(1)
         both = (index >= 0) & target.valid[own] & target.valid[other][index]
         distances.append((target.center[own] - target.center[other][index]).norm(dim=1)[both])
         pairs.append(on_object[own][both])

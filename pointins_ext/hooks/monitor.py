@@ -99,7 +99,7 @@ def field_picture(raw: OffsetField, target: OffsetField, size=(360, 480)):
     color = instance_colors(torch.where(target.valid, label, -1)[own].cpu().numpy())
     coord, center = (points[own].cpu().numpy() for points in (raw.coord, raw.center))
     camera = Camera.fit(coord, size)
-    points = max(3, round(1.2 * raw.voxel * camera.scale))
+    points = max(3, round(1.2 * float(raw.voxel[raw.view[0]]) * camera.scale))
     return np.concatenate([render_points(xyz, color, point_size=points, camera=camera) for xyz in (coord, center)], 1)
 
 

@@ -55,7 +55,7 @@ def _labeled(index, field, coord, instance) -> LabeledCrops:
     visible = torch.zeros(len(member))
     for view in range(int(field.view.max()) + 1):
         own = field.view == view
-        seen = neighbours(coord, field.coord[own], None, None, 1, 1.5 * field.voxel).squeeze(1) >= 0
+        seen = neighbours(coord, field.coord[own], None, None, 1, 1.5 * float(field.voxel[view])).squeeze(1) >= 0
         share = torch.zeros(int(instance.max()) + 1)
         for label in member[own & (member >= 0)].unique():
             share[label] = seen[instance == label].float().mean()

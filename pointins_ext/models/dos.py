@@ -93,7 +93,7 @@ class DOS(TeacherStudent):
         student_similarity = self.student.semantic_head(student.feat)
 
         wanted = torch.stack([student.view, student.view ^ 1])
-        matches = match(student.scene_coord, wanted, teacher.scene_coord, teacher.view, teacher.voxel)
+        matches = match(student.scene_coord, wanted, teacher.scene_coord, teacher.view, teacher.scene_voxel)
         # the teacher sees more than twice what its student does: its head need not
         taught, (same, cross) = _renumbered(matches)
         with torch.no_grad():

@@ -5,7 +5,8 @@ from functools import cached_property
 
 import torch
 
-from pointins_ext.branch import StageFeatures
+from pointins_ext.branch import StageFeatures, recover_affine
+from pointins_ext.branch.pose import Affine
 from pointins_ext.errors import UserError
 from pointins_ext.host import foreign, offset2batch
 from pointins_ext.ops import segment_count, segment_max
@@ -29,6 +30,21 @@ class BackboneOutput:
     def feat(self) -> torch.Tensor:
         """(N, C) up-cast features, finest stage first."""
         return self.features.concatenated()
+
+    @cached_property
+    def to_scene(self) -> Affine:
+        """Maps of the (V) views into their scenes."""
+        return recover_affine(self.coord, self.scene_coord, self.view, self.num_views)
+
+    @cached_property
+    def scene_voxel(self) -> torch.Tensor:
+        """(V,) edge of a loss voxel in the scene of each view, meters.
+
+        Pipelines may shrink a scene before the network sees it (Utonia: to a fifth, some scenes of a batch). What
+        augmentation does, some 10 %, leaves the loss voxel as it is.
+        """
+        scale = torch.linalg.det(self.to_scene.matrix).abs() ** (1 / 3)
+        return self.voxel * torch.where((scale > 2 / 3) & (scale < 3 / 2), torch.ones_like(scale), scale)
 
 
 @dataclass(frozen=True)

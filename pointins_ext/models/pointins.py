@@ -8,7 +8,6 @@ from pointins_ext.branch import (
     match,
     offset_loss,
     offset_targets,
-    recover_affine,
     transform_vectors,
 )
 from pointins_ext.branch.head import OffsetHead as _OffsetHead
@@ -190,8 +189,7 @@ class PointINS(PointModel):
             return
         self._checked_views = True
         for views in (passes.teacher, *passes.students):
-            affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
-            misfit = float(affine.residual.max())
+            misfit = float(views.to_scene.residual.max())
             if misfit > views.voxel:
                 name = "local_transform" if views.local else "global_transform"
                 get_root_logger().warning(
@@ -207,12 +205,14 @@ class PointINS(PointModel):
         if (self.step - self.warmup_steps) % LOOK_EVERY != LOOK_EVERY - 1:
             return
         if not self._matched > 0:
-            field, radius = self.target_field, self.match_radius or self.target_field.voxel
+            field = self.target_field
+            voxel = _span(field.voxel)
+            radius = f"{self.match_radius:.3g} m" if self.match_radius else voxel
             found = f"{int(field.valid.sum())} of {len(field.valid)} teacher voxels have a target"
             raise UserError(
                 f"PointINS-v1m1: no voxel has had an offset target for {LOOK_EVERY} steps; in the last one {found}. "
-                f"Loss voxels measure {field.voxel:.3g} m: SCR's min_points, max_length and radius must fit objects of "
-                f"that many voxels, match_radius ({radius:.3g} m) the distance of voxels, and z must be up"
+                f"Loss voxels measure {voxel}: SCR's min_points, max_length and radius must fit objects of "
+                f"that many voxels, match_radius ({radius}) the distance of voxels, and z must be up"
             )
         self._matched = 0.0
 
@@ -228,6 +228,11 @@ class PointINS(PointModel):
         self.teacher["offset_head"].requires_grad_(False)
 
 
+def _span(length: torch.Tensor) -> str:
+    low, high = float(length.min()), float(length.max())
+    return f"{low:.3g} m" if high <= 1.01 * low else f"{low:.3g} to {high:.3g} m"
+
+
 def _observed(views: BackboneOutput) -> torch.Tensor:
     """(N,) bool: voxels that the network saw."""
     return torch.ones_like(views.view, dtype=torch.bool) if views.observed is None else views.observed
@@ -235,19 +240,14 @@ def _observed(views: BackboneOutput) -> torch.Tensor:
 
 def scene_field(views: BackboneOutput, head: _OffsetHead, views_per_scene: int) -> OffsetField:
     """Offsets that `head` predicts for a pass, turned from each view's frame into the scene's."""
-    affine = recover_affine(views.coord, views.scene_coord, views.view, views.num_views)
-    scale = float(torch.linalg.det(affine.matrix).abs().median()) ** (1 / 3)
-    # Pipelines may shrink a scene before the network sees it (Utonia: to a fifth). What augmentation does, some 10 %,
-    # leaves the loss voxel as it is.
-    voxel = views.voxel if 2 / 3 < scale < 3 / 2 else views.voxel * scale
     return OffsetField(
         coord=views.scene_coord,
         features=views.features.detach(),
-        offset=transform_vectors(affine.matrix, head(views.features), views.view),
+        offset=transform_vectors(views.to_scene.matrix, head(views.features), views.view),
         view=views.view,
         valid=torch.ones_like(views.view, dtype=torch.bool),
         scene=views.view // views_per_scene,
-        voxel=voxel,
+        voxel=views.scene_voxel,
     )
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pointins_ext.branch import match, recover_affine
+from pointins_ext.branch import match
 from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, Point, build_model
 from pointins_ext.models.boxes import BoxHead, box_targets
@@ -144,10 +144,10 @@ class PSA(TeacherStudent):
 
         cluster (N,) and box (N,7) are those of the student voxels; zero where no voxel counts.
         """
-        other = match(student.scene_coord, student.view ^ 1, teacher.scene_coord, teacher.view, teacher.voxel)
+        other = match(student.scene_coord, student.view ^ 1, teacher.scene_coord, teacher.view, teacher.scene_voxel)
         rows = ((cluster >= 0) & (other >= 0)).nonzero().squeeze(1)
         prediction = self.student.box_head(student.feat[rows], teacher.feat[other[rows]])
-        pose = recover_affine(student.coord, student.scene_coord, student.view, student.num_views)
+        pose = student.to_scene
         to_view, view = torch.linalg.pinv(pose.matrix), student.view[rows]
         target = box_targets(box[rows].float(), student.coord[rows], to_view[view], pose.shift[view], self.anchor)
         return F.smooth_l1_loss(prediction, target, reduction="sum") / max(len(rows), 1)

@@ -137,7 +137,13 @@ def test_refine_replaces_offsets_only():
     offset = skewed(20, 0)
     valid = torch.rand(20) > 0.5
     field = OffsetField(
-        torch.rand(20, 3), StageFeatures(torch.rand(20, 4)), offset, one_view(offset), valid, one_view(offset), 0.08
+        torch.rand(20, 3),
+        StageFeatures(torch.rand(20, 4)),
+        offset,
+        one_view(offset),
+        valid,
+        one_view(offset),
+        torch.tensor([0.08]),
     )
     odr = OffsetDistributionRegularization(PRIOR)
     refined = odr.refine(field)

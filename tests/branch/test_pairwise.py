@@ -31,14 +31,18 @@ def room():
     return coord, kind[member + 1] + 0.3 * torch.randn(len(member), 8, generator=generator), member
 
 
+def voxels(view):
+    return torch.full((int(view.max()) + 1 if len(view) else 1,), VOXEL)
+
+
 def cut(coord, feat, group=None, **options):
     group = torch.zeros(len(coord), dtype=torch.long) if group is None else group
-    return PairwiseClusteringRegularization(**options)(coord, feat, torch.zeros_like(coord), group, VOXEL)
+    return PairwiseClusteringRegularization(**options)(coord, feat, torch.zeros_like(coord), group, voxels(group))
 
 
 def field(coord, feat, view, scene):
     valid = torch.ones_like(view, dtype=torch.bool)
-    return OffsetField(coord, StageFeatures(feat), torch.zeros_like(coord), view, valid, scene, VOXEL)
+    return OffsetField(coord, StageFeatures(feat), torch.zeros_like(coord), view, valid, scene, voxels(view))
 
 
 def crops(room):
@@ -84,6 +88,20 @@ def test_scenes_of_a_batch_do_not_see_each_other(room):
         assert torch.equal(together.center[scene == i], alone.center)
         assert torch.equal(together.valid[scene == i], alone.valid)
     assert not set(together.label[scene == 0].tolist()) & set(together.label[scene == 1].tolist())
+
+
+def test_scenes_of_several_scales_in_one_batch(room):
+    coord, feat, _ = room
+    places, edges = (coord, 5 * coord), torch.tensor([VOXEL, 5 * VOXEL])
+    scene, one = torch.arange(2).repeat_interleave(len(coord)), torch.zeros(len(coord), dtype=torch.long)
+    valid = torch.ones_like(scene, dtype=torch.bool)
+    both = torch.cat(places)
+    mixed = OffsetField(both, StageFeatures(feat.repeat(2, 1)), torch.zeros_like(both), scene, valid, scene, edges)
+    refined = PairwiseClusteringRegularization().refine(mixed)
+    for number, place in enumerate(places):
+        alone = PairwiseClusteringRegularization()(place, feat, torch.zeros_like(place), one, edges[[number]])
+        assert torch.equal(refined.valid[scene == number], alone.valid) and alone.valid.any()
+        torch.testing.assert_close(refined.center[scene == number], alone.center)
 
 
 def test_the_center_is_the_mean_of_the_object(room):

@@ -205,7 +205,7 @@ def field(stages, coord=None, offset=None):
     view = one_view(coord)
     valid = torch.ones_like(view, dtype=torch.bool)
     features = StageFeatures(stages[0], tuple((stage, rows) for stage in stages[1:]))
-    return OffsetField(coord, features, offset, view, valid, view, 0.1)
+    return OffsetField(coord, features, offset, view, valid, view, torch.full((8,), 0.1))
 
 
 def test_feature_slices():

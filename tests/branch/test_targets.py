@@ -24,7 +24,7 @@ def field(num_points=60, seed=0, views=2):
         view=view,
         valid=torch.ones(num_points, dtype=torch.bool),
         scene=view // 2,
-        voxel=0.08,
+        voxel=torch.full((8,), 0.08),
     )
 
 
@@ -115,7 +115,9 @@ def test_border_is_where_the_other_view_of_the_scene_goes_on():
     view = torch.repeat_interleave(torch.arange(3), torch.tensor([len(p) for p in parts]))
     coord = torch.cat(parts)
     valid = torch.ones_like(view, dtype=torch.bool)
-    start = OffsetField(coord, StageFeatures(torch.ones(len(coord), 2)), 0 * coord, view, valid, view // 2, 0.105)
+    start = OffsetField(
+        coord, StageFeatures(torch.ones(len(coord), 2)), 0 * coord, view, valid, view // 2, torch.full((3,), 0.105)
+    )
     border = start.border()
     # view 0 ends at 9 where view 1 goes on at 11 (10 lies within one voxel of 9): the last voxel is at the border
     assert border[view == 0].nonzero().flatten().tolist() == [9]

@@ -32,7 +32,7 @@ def field():
         view,
         torch.ones(len(coord), dtype=torch.bool),
         torch.zeros_like(view),
-        VOXEL,
+        torch.full((2,), VOXEL),
     )
 
 

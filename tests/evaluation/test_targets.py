@@ -29,7 +29,9 @@ def scores(scene, offset, valid=None, label=None):
     coord, view, instance, center, visible = scene
     valid = instance >= 0 if valid is None else valid
     found = None if label is None else PseudoInstances(label, coord + offset, valid, label, ~valid)
-    field = OffsetField(coord, StageFeatures(coord), offset, view, valid, torch.zeros_like(view), VOXEL, found)
+    field = OffsetField(
+        coord, StageFeatures(coord), offset, view, valid, torch.zeros_like(view), torch.full((2,), VOXEL), found
+    )
     return score_targets(field, instance, center, visible)
 
 

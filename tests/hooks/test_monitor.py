@@ -28,7 +28,7 @@ def field(offset, view=None, instances=None, valid=None):
     view = torch.zeros(len(offset), dtype=torch.long) if view is None else view
     valid = torch.ones(len(offset), dtype=torch.bool) if valid is None else valid
     coord = torch.zeros_like(offset)
-    return OffsetField(coord, StageFeatures(coord), offset, view, valid, view, 0.08, instances)
+    return OffsetField(coord, StageFeatures(coord), offset, view, valid, view, torch.full((8,), 0.08), instances)
 
 
 def pseudo(label, cut=None):
@@ -212,7 +212,7 @@ def two_boxes():
     view = (label == 2).long()
     valid = torch.ones(len(coord), dtype=torch.bool)
     instances = PseudoInstances(label, coord + offset, valid, label, ~valid)
-    raw = OffsetField(coord, StageFeatures(coord), offset, view, valid, view, 0.08)
+    raw = OffsetField(coord, StageFeatures(coord), offset, view, valid, view, torch.full((8,), 0.08))
     return raw, raw.replace(instances=instances)
 
 

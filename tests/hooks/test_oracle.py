@@ -48,7 +48,7 @@ def field(scene):
         view=view,
         valid=torch.ones(len(coord), dtype=torch.bool),
         scene=scene[view],
-        voxel=0.08,
+        voxel=torch.full((8,), 0.08),
     )
 
 

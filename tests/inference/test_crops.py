@@ -43,7 +43,7 @@ def test_truth_is_that_of_the_whole_scene(rooms, crops):
         assert member.any() and crop.center[~member].isnan().all()
         torch.testing.assert_close(crop.center[member], centers[crop.instance[member]].float())
         distance = torch.cdist(crop.field.coord[:50], torch.as_tensor(scene["coord"])).min(1).values
-        assert distance.max() < crop.field.voxel * 3**0.5
+        assert distance.max() < crop.field.voxel[0] * 3**0.5
         assert ((crop.visible > 0) == member).all() and crop.visible.max() <= 1
 
 
