@@ -22,6 +22,7 @@ SIDES = {
     "components-offsets": ([], []),
     "components-odr": ([ODR], []),
     "components-oracle": ([OracleHook], []),
+    "components-oracle_stuff": ([KMEANS, OracleHook], []),
     "components-scr": ([SCR], []),
     "components-kmeans": ([KMEANS], []),
     "components-odr_kmeans": ([ODR, KMEANS], []),
@@ -55,7 +56,7 @@ def test_components_both_is_the_shipped_config():
 def test_the_folder_is_complete():
     """The studies of the paper: components, priors, layout, plug-in."""
     wanted = {f"components-{name}" for name in ("none", "offsets", "odr", "scr", "both", "oracle")}
-    wanted |= {f"components-{name}" for name in ("kmeans", "odr_kmeans", "paper")}
+    wanted |= {f"components-{name}" for name in ("kmeans", "odr_kmeans", "paper", "oracle_stuff")}
     wanted |= {f"priors-{name}" for name in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
     wanted |= {"layout-scr_then_odr", "layout-odr_student"}
     wanted |= {f"plugin-{name}-{way}" for name in ("dos", "sonata", "psa") for way in ("with", "without")}

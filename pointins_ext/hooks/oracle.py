@@ -15,9 +15,13 @@ from pointins_ext.instances import instance_centers
 class OracleHook(HookBase):
     """Points the teacher's offsets at the centroids of the labeled instances; points of no instance get no target.
 
-    The centroid is that of the whole object, also where a view shows only a part. Raises ValueError if
+    The centroid is that of the whole object, also where a view shows only a part. `keep_stuff`: points of no instance
+    keep the targets that the hooks before this one gave them, so that only the objects' differ. Raises ValueError if
     batches lack the scenes' `name` or the data set lacks `instance` (-1 = none).
     """
+
+    def __init__(self, keep_stuff=False):
+        self.keep_stuff = keep_stuff
 
     def before_train(self):
         self.model = pointins_model(self.trainer, "OracleHook")
@@ -34,13 +38,17 @@ class OracleHook(HookBase):
         self.names = batch["name"]
 
     def refine(self, field: OffsetField) -> OffsetField:
-        """The field with true offsets; valid on object voxels alone."""
+        """The field with true offsets on object voxels."""
         center = torch.full_like(field.coord, torch.nan)
         for index, name in enumerate(self.names):
             own = field.scene == index
             tree, centers = self._objects(name)
             nearest = tree.query(field.coord[own].cpu().numpy())[1]
             center[own] = torch.from_numpy(centers[nearest]).to(center)
+        on_object = ~center.isnan().any(dim=1)
+        if self.keep_stuff:
+            center = torch.where(on_object[:, None], center, field.center)
+            return field.replace(offset=center - field.coord, valid=field.valid | on_object)
         # no target is nan, which offset_targets takes for invalid
         return field.replace(offset=center - field.coord)
 

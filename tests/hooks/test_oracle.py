@@ -72,6 +72,20 @@ def test_points_at_the_centroid_of_the_labeled_object(hook, names):
             )
 
 
+def test_stuff_may_keep_the_targets_that_it_had(hook):
+    hook.trainer.comm_info["input_dict"] = dict(name=["room0", "room1"])
+    hook.before_step()
+    views = field(torch.tensor([0, 0, 1, 1]))
+    views = views.replace(valid=torch.rand(len(views.coord), generator=torch.Generator().manual_seed(0)) > 0.5)
+    alone = offset_targets(views.replace(valid=torch.ones_like(views.valid)), [hook])
+    hook.keep_stuff = True
+    target = offset_targets(views, [hook])
+    on_object = alone.valid
+    assert torch.equal(target.valid, views.valid | on_object) and not on_object.all()
+    torch.testing.assert_close(target.offset[on_object], alone.offset[on_object])
+    torch.testing.assert_close(target.offset[~on_object], views.offset[~on_object])
+
+
 def test_needs_names_and_labels(hook, monkeypatch):
     hook.trainer.comm_info["input_dict"] = dict()
     with pytest.raises(ValueError, match="add 'name' to Collect"):
