@@ -1,7 +1,5 @@
 """SCR's second form: pseudo-instances by decisions on pairs of neighbors, where k-means can only split."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 
@@ -12,9 +10,8 @@ from pointins_ext.ops import estimate_normals, orient_normals, plane_points, seg
 from pointins_ext.ops.voxels import voxel_key
 
 # The rule of a scan's instances, stricter: at the coarse voxels of the loss, in crops, more of the edges are doubtful.
-# Offsets are always trusted: these scenes are those that the network learns. Chosen by `pointins study` on 12 rooms and
-# 12 table tops of the training splits.
-TARGET_RULE = GraphRule(share=0.8, turn=1.0, trust=math.inf, evidence=MergeEvidence(affinity=3.0))
+# Chosen by `pointins study` on 12 rooms and 12 table tops of the training splits.
+TARGET_RULE = GraphRule(share=0.8, turn=1.0, evidence=MergeEvidence(affinity=3.0))
 # Planes of a few thousand voxels need no more; the search for them would otherwise take half of the time.
 PLANE_SEARCH = dict(num_samples=1024, num_hypotheses=64)
 

@@ -11,7 +11,7 @@ from pointins_ext.evaluation.tasks import Instance, Panoptic, Semantic
 from pointins_ext.hooks.common import pointins_model
 from pointins_ext.host import HOOKS, HookBase, build_dataset, comm
 from pointins_ext.inference import Predictor
-from pointins_ext.instances import MIN_VOXELS, REACH_VOXELS, components
+from pointins_ext.instances import MIN_VOXELS, components
 
 
 class TaskEvaluator(HookBase):
@@ -183,7 +183,7 @@ class UnsupervisedInsEvaluator(HookBase):
         """Name of the method -> `instance` (N,) of the raw points and, if it is not their size, their `score` (I,)."""
         voxel, nearest = prediction.voxel, prediction.nearest
         found = prediction.find()
-        spatial = components(prediction.coord, 1.25 * voxel, MIN_VOXELS, reach=REACH_VOXELS * voxel)
+        spatial = components(prediction.coord, 1.25 * voxel, MIN_VOXELS, reach=3 * voxel)
         return dict(
             offsets=dict(instance=found.label[nearest], score=found.score), components=dict(instance=spatial[nearest])
         )

@@ -9,7 +9,7 @@ from pointins_ext.branch import GraphRule
 from pointins_ext.instances.cluster import drop_small, join_leftovers
 from pointins_ext.ops import as_array, estimate_normals, orient_normals, plane_points, smooth_normals
 
-REACH_VOXELS = 3.0  # how far leftovers join the nearest instance
+REACH_VOXELS = 10.0  # how far leftovers join the nearest instance
 MIN_VOXELS = 50
 SURE_VOXELS = 500  # size of an instance apart from all others whose score is 0.5
 
@@ -28,7 +28,7 @@ def find_instances(coord, offset, feat, voxel, normal=None, plane=None, min_poin
 
     offset (V,3), meters; feat (V,C) of the loss stage; normal (V,3) unit, outward, and plane (V,) bool: estimated if
     None. Dominant planes are instances of their own, `stuff`; all else follows the graph `rule`. Instances under
-    `min_points` voxels are none: their voxels take the nearest instance within 3 voxels, else -1.
+    `min_points` voxels are none: their voxels take the nearest instance within 10 voxels, else -1.
     """
     coord, offset, feat = (torch.as_tensor(as_array(value)).float() for value in (coord, offset, feat))
     plane = plane_points(coord) if plane is None else torch.as_tensor(as_array(plane))

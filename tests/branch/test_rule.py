@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.branch import GraphRule, MergeEvidence
-from pointins_ext.branch.rule import shrinkage
 from pointins_ext.ops import connected_components, radius_components
 from tests.fixtures.surfaces import OPEN_BELOW, box, floor, random_rotation, scene, without_hidden
 
@@ -63,7 +62,7 @@ def test_groups_are_never_joined_and_independent():
 def test_pose_place_scale_and_order_do_not_matter(seed, voxel):
     coord, feat, offset, normal, part = two_boxes(seed, noise=1.0)
     coord, offset, normal = coord.double(), offset.double(), normal.double()
-    strict = dict(plane=False, rule=GraphRule(evidence=MergeEvidence(bias=-1.5)))  # leaves several objects
+    strict = dict(plane=False, rule=GraphRule(share=0.8, evidence=MergeEvidence(bias=-1.5)))  # leaves several objects
     plain = apply((coord, feat, offset, normal, part), **strict)
     turn, scale = random_rotation(seed), voxel / STEP
     moved = (coord - 3) @ turn.T * scale, feat, offset @ turn.T * scale, normal @ turn.T, part
@@ -106,30 +105,6 @@ def test_offsets_that_point_out_make_one_object_of_two_surfaces():
     unsure = GraphRule()(coord, feat, 0 * coord, normal, group, STEP)
     assert same_partition(unsure.label, part)
     assert chair.rest.tolist() == [-np.inf] and (unsure.rest < 0).all() and unsure.rest.isfinite().all()
-
-
-def test_offsets_that_are_short_of_their_objects_turn_nothing():
-    """Where they leave most of the way to the center, they do not know such scenes, wherever they point."""
-    coord, normal, part = scene(box((0, 0, 0), (0.5, 0.5, 0), STEP, [2]), box((0, 0, 0), (0, 0.5, 0.5), STEP, [0]))
-    offset = 0.3 * (torch.tensor([0.25, 0.25, 0.25]) - coord)
-    arguments = coord, torch.ones(len(coord), 1), offset, normal, torch.zeros_like(part), STEP
-    assert len(GraphRule(turn=1.0, trust=np.inf)(*arguments).rest) == 1
-    assert len(GraphRule(turn=1.0, trust=0.8)(*arguments).rest) == 1
-    assert same_partition(GraphRule(turn=1.0)(*arguments).label, part)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**16), share=st.floats(0, 1.5))
-def test_shrinkage_is_the_part_of_the_way_that_offsets_leave(seed, share):
-    generator = torch.Generator().manual_seed(seed)
-    label = torch.randint(-1, 3, (900,), generator=generator)
-    label[:30] = 7  # too small to count
-    coord = torch.randn(900, 3, generator=generator) + label[:, None]
-    center = torch.stack([coord[label == number].mean(0) for number in label.tolist()])
-    offset = torch.where(((label >= 0) & (label < 7))[:, None], share * (center - coord), torch.randn(900, 3))
-    assert shrinkage(coord, offset, label) == pytest.approx(abs(1 - share), abs=1e-5)
-    assert shrinkage(coord, offset + 5, label) == pytest.approx(abs(1 - share), abs=1e-5)  # a common shift is no spread
-    assert np.isnan(shrinkage(coord, offset, torch.where(label < 7, -1, label)))
 
 
 @pytest.mark.parametrize("num_points", [0, 1])

@@ -14,7 +14,7 @@ from pointins_ext.evaluation import evaluate_label_free
 from pointins_ext.hooks.evaluators import UnsupervisedInsEvaluator
 from pointins_ext.host import HOOKS, Config
 from pointins_ext.inference import Predictor
-from pointins_ext.instances import MIN_VOXELS, REACH_VOXELS, components, find_instances
+from pointins_ext.instances import MIN_VOXELS, components, find_instances
 from tests.fixtures.tiny_pointins import build, pointins_config
 from tests.fixtures.tiny_scoring import (
     EVALUATORS,
@@ -221,7 +221,7 @@ def test_label_free_scores_are_those_of_the_plain_function(pretraining):
     for scene in scenes:
         prediction = predictor(scene)
         scene["voxels"] = {key: getattr(prediction, key) for key in ("coord", "offset", "feat", "normal")}
-    size = dict(min_points=MIN_VOXELS, reach=REACH_VOXELS * 0.1)
+    size = dict(min_points=MIN_VOXELS, reach=0.3)
 
     def find(v):
         return find_instances(v["coord"], v["offset"], v["feat"], 0.1, v["normal"])

@@ -68,7 +68,7 @@ def test_what_speaks_for_a_neighbor_lowers_the_score():
 
 
 def test_small_instances_are_none_or_go_to_the_nearest():
-    scan, part, _ = room(SMALL, LARGE)
+    scan, part, _ = room(((0.5, 0.5, 0), (0.4, 0.4, 0.8)), ((1.5, 1.5, 0), (0.8, 0.8, 0.8)))
     size = np.bincount(part)
     low = find_instances(*scan, plane=part == 0, min_points=int(size[1]))
     assert same_partition(low.label, part)
@@ -77,8 +77,8 @@ def test_small_instances_are_none_or_go_to_the_nearest():
     height = scan[0][:, 2].numpy()
     gone = found.label[part == 1]
     floor_label = found.label[part == 0][0]
-    assert (gone[height[part == 1] < 2.9 * STEP] == floor_label).all()  # 3 voxels, and half a voxel sidewards
-    assert (gone[height[part == 1] > 3 * STEP] == -1).all()
+    assert (gone[height[part == 1] < 9.9 * STEP] == floor_label).all()  # 10 voxels, and half a voxel sidewards
+    assert (gone[height[part == 1] > 10 * STEP] == -1).all()
     assert same_partition(found.label[part != 1], part[part != 1])
 
 
