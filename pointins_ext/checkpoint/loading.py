@@ -1,14 +1,19 @@
 """What a hook does with `cfg.weight`: start from its weights, or resume the run that wrote it."""
 
 import math
+from collections.abc import Mapping
 
 from pointins_ext.checkpoint.files import read_checkpoint
 from pointins_ext.checkpoint.names import load_weight
+from pointins_ext.checkpoint.published import for_every_backbone, width_overrides
 from pointins_ext.errors import UserError
 
 
 class WeightLoading:
     """Hook of either host: loads `cfg.weight`, on CPU or GPU; with `cfg.resume` also the training state.
+
+    A backbone alone, as Sonata, Concerto and others publish theirs, goes into every backbone of the model: student and
+    teacher of a pretrainer. All else starts from scratch then, and none of the options below is needed.
 
     keywords, replacement: part of a tensor's name to replace, both with "module." in front as Pointcept writes them;
     a resumed run has its own names. strict: every name must match. min_match: share of the model's backbone that must.
@@ -32,10 +37,18 @@ class WeightLoading:
             return
         checkpoint = read_checkpoint(cfg.weight)
         rules = dict(strict=True) if cfg.resume else self.rules
-        match = load_weight(self.trainer.model, checkpoint["state_dict"], cfg.weight, **rules)
+        state_dict, networks = checkpoint["state_dict"], []
+        if not cfg.resume:
+            names = [name.removeprefix("module.") for name in self.trainer.model.state_dict()]
+            state_dict, networks = for_every_backbone(state_dict, names)
+        if networks:
+            rules = {**rules, "keywords": "", "replacement": ""}
+        match = self._load(checkpoint, state_dict, rules)
         total = len(match.matched) + len(match.missing)
-        network = None if cfg.resume else probed_network(self.rules["keywords"])
+        network = None if cfg.resume or networks else probed_network(self.rules["keywords"])
         probing = f"; probing the {network}'s backbone" if network else ""
+        if networks:
+            probing = f"; a backbone alone, taken for {' and '.join(networks)}; all else starts from scratch"
         logger.info(
             f"Loaded {cfg.weight}: {len(match.matched)} of the model's {total} tensors, {match.backbone}{probing}"
         )
@@ -44,6 +57,17 @@ class WeightLoading:
                 logger.info(f"{label} keys ({len(names)}): {', '.join(names[:5])}{', ...' if names[5:] else ''}")
         if cfg.resume:
             self._resume(checkpoint)
+
+    def _load(self, checkpoint, state_dict, rules):
+        cfg = self.trainer.cfg
+        try:
+            return load_weight(self.trainer.model, state_dict, cfg.weight, **rules)
+        except UserError as error:
+            told, model = checkpoint.get("config"), cfg.get("model")
+            flags = width_overrides(told, model) if isinstance(told, Mapping) and model else ""
+            if not flags:
+                raise
+            raise UserError(f"{error}. What the file says of itself fits with the overrides {flags}") from error
 
     def _resume(self, checkpoint):
         trainer = self.trainer
