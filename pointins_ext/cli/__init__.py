@@ -43,6 +43,12 @@ def _run(argv):
     verb = _parser().parse_args(argv[:1]).verb
     if verb == "doctor":  # the others cannot do without PyTorch, which exit_on_user_error imports
         sys.exit(_call(verb, argv[1:]))
+    try:
+        importlib.import_module("torch")
+    except ImportError as error:
+        advice = "pip install torch, or name a Python that has it: sh tools/train.sh -p PYTHON"
+        print(f"error: PyTorch cannot be imported by {sys.executable} ({error}); {advice}", file=sys.stderr)
+        sys.exit(2)
     from pointins_ext.errors import exit_on_user_error
 
     exit_on_user_error(_call, verb, argv[1:])

@@ -5,6 +5,7 @@ import os
 import traceback
 import weakref
 from functools import cached_property, partial
+from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
@@ -22,7 +23,28 @@ from pointins_ext.embedded.scheduler import build_scheduler
 from pointins_ext.engine import comm
 from pointins_ext.engine.ddp import create_ddp_model
 from pointins_ext.engine.step import TrainingStep, amp_dtype
-from pointins_ext.errors import UserKeyError, require_scenes
+from pointins_ext.errors import UserError, UserKeyError, require_scenes
+
+
+def follow_in_wandb(cfg) -> None:
+    """Weights & Biases gets what TensorBoard does: `wandb_project`, the run named after the last two folders.
+
+    Raises ValueError where wandb is not installed.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise UserError("enable_wandb=True needs wandb: pip install wandb, or set enable_wandb=False") from error
+    tag, name = Path(cfg.save_path).resolve().parts[-2:]
+    wandb.init(
+        project=cfg.get("wandb_project", "pointins"),
+        name=f"{tag}/{name}",
+        tags=[tag],
+        dir=cfg.save_path,
+        config=cfg,
+        sync_tensorboard=True,
+        settings=wandb.Settings(api_key=cfg.get("wandb_key")),
+    )
 
 
 class TrainerBase:
@@ -118,7 +140,11 @@ class Trainer(TrainingStep, TrainerBase):
     @cached_property
     def writer(self):
         """TensorBoard's, made when it is first needed; None in other processes than the main one."""
-        return SummaryWriter(self.cfg.save_path) if comm.is_main_process() else None
+        if not comm.is_main_process():
+            return None
+        if self.cfg.get("enable_wandb"):
+            follow_in_wandb(self.cfg)
+        return SummaryWriter(self.cfg.save_path)
 
     def before_train(self):
         super().before_train()

@@ -41,6 +41,12 @@ def test_the_doctor_says_that_torch_is_missing(without_torch):
     assert done.returncode == 2 and "PyTorch cannot be imported (there is no torch)" in done.stdout, done.stderr
 
 
+def test_every_other_verb_says_so_in_one_line(without_torch):
+    done = pointins("train", "-c", "pointins/pretrain-dos-rooms", **without_torch)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert re.search(r"PyTorch cannot be imported by .* \(there is no torch\); pip install torch, or", done.stderr)
+
+
 @pytest.mark.parametrize(
     "arguments, words", [(("sgement",), "invalid choice: 'sgement' .*segment"), ((), "required: verb")]
 )

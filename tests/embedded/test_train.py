@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -30,3 +33,21 @@ def test_a_run_of_a_few_steps(build_trainer, steps):
     trainer.train()
     assert trainer.scheduler.last_epoch == steps and torch.isfinite(weights(trainer)).all()
     assert not torch.equal(weights(trainer), before)
+
+
+def test_wandb_follows_tensorboard_where_it_is_asked_for(build_trainer, monkeypatch):
+    started = []
+    wandb = SimpleNamespace(init=lambda **options: started.append(options), Settings=dict)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    build_trainer(epoch=1).train()
+    assert not started
+    trainer = build_trainer("mine", epoch=1)
+    trainer.cfg.update(enable_wandb=True, wandb_project="rooms")
+    trainer.train()
+    (options,) = started
+    assert options["project"] == "rooms" and options["name"].endswith("/mine") and options["sync_tensorboard"]
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    trainer = build_trainer("other", epoch=1)
+    trainer.cfg.enable_wandb = True
+    with pytest.raises(ValueError, match="needs wandb: pip install wandb, or set enable_wandb=False"):
+        trainer.train()

@@ -21,7 +21,9 @@ skip_nonfinite = False  # True: a batch whose loss is NaN or infinite is left ou
 empty_cache = False
 empty_cache_per_epoch = False
 find_unused_parameters = False
-enable_wandb = False
+enable_wandb = False  # True: Weights & Biases follows, too (pip install wandb)
+wandb_project = "pointins"
+wandb_key = None  # None: that of `wandb login`
 mix_prob = 0
 param_dicts = None
 
