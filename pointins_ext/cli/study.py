@@ -22,7 +22,7 @@ from tqdm import tqdm
 from pointins_ext.branch import MagnitudePrior
 from pointins_ext.branch.scr import FEATURES
 from pointins_ext.branch.targets import offset_targets
-from pointins_ext.checkpoint import read_checkpoint
+from pointins_ext.checkpoint import read_checkpoint, require_checkpoint
 from pointins_ext.cli.scenes import add_scene_arguments, open_dataset
 from pointins_ext.cli.study_rows import kmeans_grid, variants
 from pointins_ext.evaluation.targets import score_targets
@@ -121,6 +121,8 @@ def cell(score: dict, with_interval: bool) -> str:
 
 def main(argv):
     args = arguments(argv)
+    for weight in args.weight:
+        require_checkpoint(weight)  # now, not after minutes with those before it
     results = {}
     for weight in args.weight:
         checkpoint = read_checkpoint(weight)

@@ -182,6 +182,12 @@ def test_prior_gives_a_prior_that_loads(method, tmp_path):
     assert 0.1 < float(MagnitudePrior.load(path).quantile(torch.tensor(0.5))) < 1.0
 
 
+def test_study_misses_a_checkpoint_before_it_begins(weight, tmp_path):
+    done = tool("study", "--weight", weight, tmp_path / "gone.pth", "--num-scenes", "1")
+    assert done.returncode == 2 and not done.stdout
+    assert "gone.pth not found" in done.stderr and "crops" not in done.stderr
+
+
 def test_study_prints_every_variant_of_every_checkpoint(weight, tmp_path):
     flags = ("--num-scenes", 1, "--draws", 1, "--num-clusters", 2, 5, "--json", tmp_path / "table.json")
     done = tool("study", "--weight", weight, *flags)
