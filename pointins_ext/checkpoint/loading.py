@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from pointins_ext.checkpoint.files import read_checkpoint
-from pointins_ext.checkpoint.names import load_weight
+from pointins_ext.checkpoint.names import load_weight, rename
 from pointins_ext.checkpoint.published import for_every_backbone, width_overrides
 from pointins_ext.errors import UserError
 
@@ -36,27 +36,28 @@ class WeightLoading:
             logger.info("No weight given: training starts from scratch")
             return
         checkpoint = read_checkpoint(cfg.weight)
-        rules = dict(strict=True) if cfg.resume else self.rules
-        state_dict, networks = checkpoint["state_dict"], []
-        if not cfg.resume:
-            names = [name.removeprefix("module.") for name in self.trainer.model.state_dict()]
-            state_dict, networks = for_every_backbone(state_dict, names)
-        if networks:
-            rules = {**rules, "keywords": "", "replacement": ""}
+        state_dict, rules, remark = self._plan(checkpoint["state_dict"])
         match = self._load(checkpoint, state_dict, rules)
         total = len(match.matched) + len(match.missing)
-        network = None if cfg.resume or networks else probed_network(self.rules["keywords"])
-        probing = f"; probing the {network}'s backbone" if network else ""
-        if networks:
-            probing = f"; a backbone alone, taken for {' and '.join(networks)}; all else starts from scratch"
         logger.info(
-            f"Loaded {cfg.weight}: {len(match.matched)} of the model's {total} tensors, {match.backbone}{probing}"
+            f"Loaded {cfg.weight}: {len(match.matched)} of the model's {total} tensors, {match.backbone}{remark}"
         )
         for label, names in (("Missing", match.missing), ("Unexpected", match.unexpected)):
             if names:
                 logger.info(f"{label} keys ({len(names)}): {', '.join(names[:5])}{', ...' if names[5:] else ''}")
         if cfg.resume:
             self._resume(checkpoint)
+
+    def _plan(self, state_dict):
+        """Tensors to load, the rules for it, and what there is to say of them."""
+        if self.trainer.cfg.resume:
+            return state_dict, dict(strict=True), ""
+        state_dict, backbones = for_every_backbone(state_dict, rename(self.trainer.model.state_dict(), "", ""))
+        if backbones:
+            remark = f"; a backbone alone, taken for {' and '.join(backbones)}; all else starts from scratch"
+            return state_dict, {**self.rules, "keywords": "", "replacement": ""}, remark
+        network = probed_network(self.rules["keywords"])
+        return state_dict, self.rules, f"; probing the {network}'s backbone" if network else ""
 
     def _load(self, checkpoint, state_dict, rules):
         cfg = self.trainer.cfg

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from pointins_ext.checkpoint.names import rename
+
 # arguments of PTv3 that its tensors have the shapes of
 SHAPES = ("in_channels", "enc_depths", "enc_channels", "enc_num_head", "mlp_ratio")
 
@@ -12,7 +14,7 @@ def for_every_backbone(state_dict: dict, wanted: Iterable[str]) -> tuple[dict, l
     wanted: the model's names -> the tensors, and the backbones that got them, such as "student.backbone"; none for a
     checkpoint of anything else, whose names stay as they are.
     """
-    bare = {name.removeprefix("module."): value for name, value in state_dict.items()}
+    bare = rename(state_dict, "", "")
     if any("backbone" in name.split(".") for name in bare):
         return state_dict, []
     prefixes: dict[str, set[str]] = {}

@@ -9,8 +9,9 @@ from pointins_ext.branch import MagnitudePrior, OffsetDistributionRegularization
 from pointins_ext.branch.odr import COMPONENT
 from pointins_ext.branch.targets import OffsetField
 from pointins_ext.evaluation.clustering import adjusted_rand_index
+from pointins_ext.evaluation.targets import same_place
 from pointins_ext.instances import instance_centers, label_free_instances
-from pointins_ext.ops import neighbours, plane_points
+from pointins_ext.ops import plane_points
 
 CLUSTERS = (1, 2, 3, 5, 8, 12, 20)
 ENOUGH = 100  # lengths, for a prior
@@ -29,11 +30,9 @@ class CropODR:
 
     def refine(self, field: OffsetField) -> OffsetField:
         """The field with corrected offsets; none of what lies on planes is valid."""
-        plane = torch.zeros_like(field.valid)
+        plane = planes_of_views(field)
         for view in field.view.unique():
-            own = field.view == view
-            plane[own] = plane_points(field.coord[own])
-            self._learn(field.coord[own][~plane[own]], float(field.voxel[view]))
+            self._learn(field.coord[(field.view == view) & ~plane], float(field.voxel[view]))
         seen = torch.cat(self.offsets)
         if len(seen) < ENOUGH:
             return field.replace(valid=field.valid & ~plane)
@@ -68,7 +67,7 @@ class _Anisotropic(OffsetDistributionRegularization):
 class AdaptiveK:
     """SCR of K-means with the K, view by view, that does best by a criterion without labels.
 
-    `criterion` (target field of one K, view) -> a score, the higher the better.
+    `criterion` (target field of one K, nothing on planes valid; view) -> a score, the higher the better.
     """
 
     def __init__(self, scr, criterion):
@@ -78,9 +77,11 @@ class AdaptiveK:
     def refine(self, field: OffsetField) -> OffsetField:
         """The field with every view's targets from its own K."""
         tried = [self._refined(field, number) for number in CLUSTERS]
+        plane = planes_of_views(field)
+        scored = [target.replace(valid=target.valid & ~plane) for target in tried]
         best = torch.zeros_like(field.view)
         for view in field.view.unique():
-            scores = [self.criterion(target, view) for target in tried]
+            scores = [self.criterion(target, view) for target in scored]
             best[field.view == view] = scores.index(max(scores))
         rows = torch.arange(len(best))
         label = torch.stack([target.instances.label for target in tried])[best, rows]
@@ -96,13 +97,20 @@ class AdaptiveK:
         return self.scr.refine(field)
 
 
+def planes_of_views(field: OffsetField) -> torch.Tensor:
+    """(N,) bool: voxels on a dominant plane of their view."""
+    plane = torch.zeros_like(field.valid)
+    for view in field.view.unique():
+        own = field.view == view
+        plane[own] = plane_points(field.coord[own])
+    return plane
+
+
 def like_prior(prior: MagnitudePrior):
-    """Criterion: lengths off the dominant planes as near to the prior as they get (Kolmogorov-Smirnov)."""
+    """Criterion: lengths of the valid targets as near to the prior as they get (Kolmogorov-Smirnov)."""
 
     def score(target: OffsetField, view) -> float:
-        own = target.view == view
-        own = own.nonzero().squeeze(1)[~plane_points(target.coord[own])]
-        length = target.offset[own][target.valid[own]].norm(dim=1).sort().values
+        length = target.offset[(target.view == view) & target.valid].norm(dim=1).sort().values
         if len(length) == 0:
             return -math.inf
         step = torch.arange(1, len(length) + 1) / len(length)
@@ -113,8 +121,7 @@ def like_prior(prior: MagnitudePrior):
 
 def views_agree(target: OffsetField, view) -> float:
     """Criterion: pseudo-instances of the place that the next view shows, too, are the same there (ARI)."""
-    own, other = target.view == view, target.view == (view + 1) % (int(target.view.max()) + 1)
-    index = neighbours(target.coord[own], target.coord[other], None, None, 1, float(target.voxel[view])).squeeze(1)
+    own, other, index = same_place(target, view, (view + 1) % (int(target.view.max()) + 1))
     both = index >= 0
     if not both.any():
         return -math.inf

@@ -10,10 +10,11 @@ from pointins_ext.branch import (
     SpatialClusteringRegularization,
 )
 from pointins_ext.branch.targets import OffsetField
-from pointins_ext.cli.study_future import AdaptiveK, CropODR, like_prior, views_agree
+from pointins_ext.cli.study_future import AdaptiveK, CropODR, like_prior, planes_of_views, views_agree
+from pointins_ext.evaluation.targets import same_place
 from pointins_ext.hooks import presets
 from pointins_ext.hooks.regularizers import SCRHook
-from pointins_ext.ops import neighbours, plane_points, segment_mean
+from pointins_ext.ops import segment_mean
 
 AGREEMENT = 2.0  # loss voxels that the centers of two views may lie apart
 
@@ -98,9 +99,7 @@ class OffPlanes:
 
     def refine(self, field: OffsetField) -> OffsetField:
         """The field, refined where there is no plane."""
-        plane = torch.zeros_like(field.valid)
-        for view in field.view.unique():
-            plane[field.view == view] = plane_points(field.coord[field.view == view])
+        plane = planes_of_views(field)
         # a group of its own, so that the planes' ranks and neighbors are their own
         apart = self.regularizer.refine(field.replace(view=2 * field.view + plane.long()))
         return apart.replace(view=field.view, valid=apart.valid & ~plane)
@@ -128,8 +127,7 @@ class Agreeing:
         agree = torch.zeros_like(field.valid)
         views = int(field.view.max()) + 1
         for view in range(views):
-            own, other = field.view == view, field.view == (view + 1) % views
-            index = neighbours(field.coord[own], field.coord[other], None, None, 1, float(field.voxel[view])).squeeze(1)
+            own, other, index = same_place(field, view, (view + 1) % views)
             near = (field.center[own] - field.center[other][index]).norm(dim=1) <= AGREEMENT * field.voxel[view]
             agree[own] = (index >= 0) & near & field.valid[other][index]
         if self.voted:

@@ -59,13 +59,22 @@ def _views_apart(target, on_object):
     """Mean distance of the centers that two views have for one place, on objects and elsewhere."""
     distances, pairs = [], []
     for view in range(int(target.view.max())):
-        own, other = target.view == view, target.view == view + 1
-        index = neighbours(target.coord[own], target.coord[other], None, None, 1, float(target.voxel[view])).squeeze(1)
+        own, other, index = same_place(target, view, view + 1)
         both = (index >= 0) & target.valid[own] & target.valid[other][index]
         distances.append((target.center[own] - target.center[other][index]).norm(dim=1)[both])
         pairs.append(on_object[own][both])
     distance, pair = torch.cat(distances), torch.cat(pairs)
     return dict(apart=_mean(distance, pair), apart_stuff=_mean(distance, ~pair))
+
+
+def same_place(field, view, other):
+    """Masks (N,) of two views of an `OffsetField`, and for each voxel of the first that of the second at its place.
+
+    The latter counts within its view; -1 = none within a loss voxel.
+    """
+    own, beside = field.view == view, field.view == other
+    index = neighbours(field.coord[own], field.coord[beside], None, None, 1, float(field.voxel[view]))
+    return own, beside, index.squeeze(1)
 
 
 def _in_view(label, view):

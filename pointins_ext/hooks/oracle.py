@@ -45,8 +45,8 @@ class OracleHook(HookBase):
             tree, centers = self._objects(name)
             nearest = tree.query(field.coord[own].cpu().numpy())[1]
             center[own] = torch.from_numpy(centers[nearest]).to(center)
-        on_object = ~center.isnan().any(dim=1)
         if self.keep_stuff:
+            on_object = ~center.isnan().any(dim=1)
             center = torch.where(on_object[:, None], center, field.center)
             return field.replace(offset=center - field.coord, valid=field.valid | on_object)
         # no target is nan, which offset_targets takes for invalid

@@ -76,13 +76,11 @@ def scr(number=5):
 def test_every_view_has_the_targets_of_its_own_k(field):
     field = field.replace(offset=torch.zeros_like(field.offset))
     wanted = {0: 8, 1: 20}
-    mixed = AdaptiveK(scr(), lambda target, view: target.wanted == wanted[int(view)])
     refined = {}
+    mixed = AdaptiveK(scr(), lambda target, view: target.instances is refined[wanted[int(view)]].instances)
 
     def remember(own, number):
-        own_scr = scr(number)
-        refined[number] = own_scr.refine(own)
-        object.__setattr__(refined[number], "wanted", number)
+        refined[number] = scr(number).refine(own)
         return refined[number]
 
     mixed._refined = remember
@@ -102,7 +100,7 @@ def test_criteria_prefer_what_is_right(field):
     right = torch.zeros_like(field.offset)
     right[on_box] = true
     prior = MagnitudePrior.fit(true.norm(dim=1))
-    good, far = field.replace(offset=right), field.replace(offset=2 * right)
+    good, far = (field.replace(offset=factor * right, valid=on_box) for factor in (1, 2))
     assert like_prior(prior)(good, 0) > like_prior(prior)(far, 0)
     target = scr(1).refine(field.replace(offset=right))
     assert views_agree(target, 0) == pytest.approx(1)

@@ -1,6 +1,6 @@
 """PSA on sweeps: HDBSCAN clusters without the ground, the anchor is a car, views imitate other sensors."""
 
-_base_ = ["pretrain_psa.py", "outdoor.py"]
+_base_ = ["pretrain_psa.py", "outdoor.py", "collect_psa.py"]
 
 model = dict(pretrainer=dict(backbone=dict(in_channels=4), anchor=(3.9, 1.6, 1.56)))
 
@@ -29,15 +29,7 @@ transform = [
     dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
     dict(
         type="Collect",
-        keys=(
-            "global_origin_coord",
-            "global_coord",
-            "global_cluster",
-            "global_box",
-            "global_offset",
-            "grid_size",
-            "name",
-        ),
+        keys={{_base_.collect.keys}},
         offset_keys_dict=dict(),
         global_feat_keys=("global_coord", "global_strength"),
     ),

@@ -1,6 +1,6 @@
 """Sonata on sweeps: as in rooms, other channels, and every length times 2.5 as the voxel."""
 
-_base_ = ["pretrain_sonata.py", "outdoor.py"]
+_base_ = ["pretrain_sonata.py", "outdoor.py", "collect_sonata.py"]
 
 model = dict(
     pretrainer=dict(
@@ -26,16 +26,7 @@ transform = [
     dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
     dict(
         type="Collect",
-        keys=(
-            "global_origin_coord",
-            "global_coord",
-            "global_offset",
-            "local_origin_coord",
-            "local_coord",
-            "local_offset",
-            "grid_size",
-            "name",
-        ),
+        keys={{_base_.collect.keys}},
         offset_keys_dict=dict(),
         global_feat_keys=("global_coord", "global_strength"),
         local_feat_keys=("local_coord", "local_strength"),
