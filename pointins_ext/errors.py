@@ -92,16 +92,27 @@ def require_objects(scene: dict) -> None:
         raise UserError(f"{scene['name']}: no instance labels; expected instance.npy with at least one object")
 
 
-def require_scenes(dataset):
-    """`dataset`, unchanged. ValueError that names it, or the part or the split of it, that holds no scene."""
+def require_scenes(dataset, warn=None):
+    """`dataset`, unchanged. ValueError that names it, or the part or the split of it, that holds no scene.
+
+    `warn`: what says so instead where other parts or splits hold scenes, such as `logger.warning`.
+    """
+    for line in _empty_parts(dataset):
+        if warn is None or len(dataset) == 0:
+            raise UserError(line)
+        warn(f"{line}. Training goes on without it")
+    return dataset
+
+
+def _empty_parts(dataset):
+    """A line for the dataset without scenes, or for each part or split of it that has none."""
     for part in getattr(dataset, "datasets", ()):
-        require_scenes(part)
+        yield from _empty_parts(part)
     if len(dataset) == 0:
-        raise _no_scene(dataset)
+        yield _no_scene(dataset)
     for part in _splits(dataset):
         if len(part.get_data_list()) == 0:
-            raise _no_scene(part)
-    return dataset
+            yield _no_scene(part)
 
 
 def _splits(dataset):
@@ -116,7 +127,7 @@ def _splits(dataset):
 
 def _no_scene(dataset):
     place = ", ".join(f"{key}={getattr(dataset, key)!r}" for key in ("data_root", "split") if hasattr(dataset, key))
-    return UserError(
+    return (
         f"the dataset {type(dataset).__name__}{f' with {place}' if place else ''} holds no scene; preprocess or "
         "link the data to data_root, or correct data_root and split"
     )

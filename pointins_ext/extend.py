@@ -7,20 +7,24 @@ import tempfile
 from contextlib import contextmanager
 
 from pointins_ext.embedded.config import Config
+from pointins_ext.embedded.config_file import read_file
 from pointins_ext.errors import UserError
 from pointins_ext.hooks import presets
 
 # Datasets of driving scenes: longer offsets, coarser voxels.
 OUTDOOR = ("NuScenes", "SemanticKITTI", "Waymo")
+# Pointcept's trainers, and those of the plug-in that do the same without a GPU, too.
+TRAINERS = dict(DefaultTrainer="PointINSTrainer", PartialSampledTrainer="PointINSPartialSampledTrainer")
 
 
 @contextmanager
-def switched_config_file(path):
+def switched_config_file(path, options):
     """Path of a temporary config file: that of `path` with the offset branch, and `pointins_changes`, what was changed.
 
-    Overrides of the command line then address the switched config. ValueError where it cannot be switched.
+    Those of the `options` of the command line that name a literal variable replace it before the file runs; the others
+    address the switched config. ValueError where it cannot be switched.
     """
-    cfg = Config.fromfile(path)
+    cfg = Config(read_file(path, options)[0], filename=os.fspath(path))
     cfg.pointins_changes = extend(cfg)
     with tempfile.TemporaryDirectory() as folder:
         switched = os.path.join(folder, os.path.basename(path))
@@ -35,11 +39,10 @@ def extend(cfg) -> list[str]:
     hooks of the branch follow ModelHook, and trainer and loader become those that also run without a GPU. ValueError
     for a config that already has the branch, or whose model is no pretrainer.
     """
-    kind = "outdoor" if _find(cfg.data.train, lambda node: str(node.get("type", "")).startswith(OUTDOOR)) else "indoor"
     return [
         *_wrap_model(cfg),
         *_remove_elastic(cfg.data.train),
-        *_switch_hooks(cfg, kind),
+        *_switch_hooks(cfg),
         *_switch_runtime(cfg),
     ]
 
@@ -48,17 +51,20 @@ def _wrap_model(cfg):
     kind = cfg.model.get("type")
     if kind == "PointINS-v1m1":
         raise UserError(f"{cfg.filename}: its model is PointINS-v1m1 already; leave -e pointins out")
+    if "backbone_t" in cfg.model:
+        raise UserError(
+            f"{cfg.filename}: its model {kind!r} distills a trained model, whose offsets the branch cannot correct; "
+            "pretrain that model with -e pointins, and distill it without"
+        )
     if "backbone" not in cfg.model or "head_in_channels" not in cfg.model:
         raise UserError(
             f"{cfg.filename}: its model {kind!r} is no teacher-student pretrainer; -e pointins takes pretraining "
             "configs such as sonata/pretrain-sonata-v1m1-0-base"
         )
     in_channels = cfg.model["head_in_channels"]
-    cfg.model = dict(
-        type="PointINS-v1m1",
-        pretrainer=cfg.model,
-        offset_head=dict(type="OffsetHead", in_channels=in_channels, hidden_channels=256),
-    )
+    # the head's in_channels follow those of the pretrainer, which an option may change
+    head = dict(type="OffsetHead", hidden_channels=256)
+    cfg.model = dict(type="PointINS-v1m1", pretrainer=cfg.model, offset_head=head)
     yield f"model: {kind} inside PointINS-v1m1, offset head on {in_channels} channels"
 
 
@@ -70,7 +76,14 @@ def _remove_elastic(data):
         yield f"data.train: ElasticDistortion taken out of {len(lists)} lists of transforms"
 
 
-def _switch_hooks(cfg, kind):
+def _switch_hooks(cfg):
+    outdoor = [str(dataset["type"]).startswith(OUTDOOR) for dataset in _datasets(cfg.data.train)]
+    kind = "outdoor" if all(outdoor) else "indoor"
+    if any(outdoor) and kind == "indoor":
+        yield (
+            "scenes: outdoor and others, taken for indoor. That fits where the transforms bring all to one scale, as "
+            "Utonia's; else set prior of ODRHook and max_length of SCRHook"
+        )
     hooks = [dict(hook) for hook in cfg.hooks]
     for hook in hooks:
         if hook["type"] == "CheckpointLoader":
@@ -89,9 +102,10 @@ def _switch_hooks(cfg, kind):
 
 
 def _switch_runtime(cfg):
-    if cfg.train["type"] == "DefaultTrainer":
-        cfg.train = dict(cfg.train, type="PointINSTrainer")
-        yield "train: PointINSTrainer instead of DefaultTrainer"
+    trainer = cfg.train["type"]
+    if trainer in TRAINERS:
+        cfg.train = dict(cfg.train, type=TRAINERS[trainer])
+        yield f"train: {TRAINERS[trainer]} instead of {trainer}"
     imports = list(cfg.get("custom_imports", dict(imports=[]))["imports"])
     cfg.custom_imports = dict(imports=[*imports, "pointins_ext"], allow_failed_imports=False)
     yield "custom_imports: pointins_ext added"
@@ -100,11 +114,9 @@ def _switch_runtime(cfg):
         yield "enable_wandb: off, wandb is not installed"
 
 
-def _find(node, accepts) -> bool:
-    """Whether any dict below `node` is accepted."""
-    if isinstance(node, dict):
-        return accepts(node) or any(_find(value, accepts) for value in node.values())
-    return isinstance(node, (list, tuple)) and any(_find(value, accepts) for value in node)
+def _datasets(data) -> list[dict]:
+    """The data set, or those that it joins."""
+    return [part for joined in data["datasets"] for part in _datasets(joined)] if "datasets" in data else [data]
 
 
 def _lists_with(node, kind):

@@ -1,5 +1,6 @@
 """A data folder that is missing, half made or of other classes stops a downstream run with an error that says so."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -85,5 +86,10 @@ def test_readers_that_find_nothing_and_say_nothing_are_named():
         with pytest.raises(ValueError, match=words):
             require_scenes(dataset)
     assert require_scenes(full := Reader([1])) is full
+    said = []
+    assert require_scenes(joined := Joined([1, 2]), said.append) is joined
+    assert len(said) == 1 and re.search(words, said[0]) and said[0].endswith("Training goes on without it")
+    with pytest.raises(ValueError, match=words):
+        require_scenes(Joined(), said.append)
     with pytest.raises(ValueError, match="the dataset list holds no scene"):
         require_scenes([])

@@ -54,7 +54,7 @@ def test_model_views_hooks_and_trainer_change_and_nothing_else():
     cfg = config()
     changes = extend(cfg)
     assert cfg.model.type == "PointINS-v1m1" and cfg.model.pretrainer == TREE["model"]
-    assert cfg.model.offset_head["in_channels"] == 80
+    assert "in_channels" not in cfg.model.offset_head  # that of the pretrainer, whatever an option makes of it
     first, second = cfg.data.train.datasets
     assert types(first["transform"]) == ["GridSample", "MultiViewGenerator"]
     assert types(first["transform"][1]["global_transform"]) == ["RandomFlip"]
@@ -80,9 +80,27 @@ def test_driving_scenes_get_longer_offsets_and_other_trainers_and_imports_stay()
     assert cfg.train.type == "MultiDatasetTrainer" and cfg.custom_imports["imports"] == ["mine", "pointins_ext"]
 
 
+def test_pointcepts_partial_sampling_stays():
+    cfg = config(train=dict(type="PartialSampledTrainer"))
+    assert "train: PointINSPartialSampledTrainer instead of PartialSampledTrainer" in extend(cfg)
+    assert cfg.train.type == "PointINSPartialSampledTrainer"
+
+
+def test_a_mix_with_driving_scenes_is_taken_for_indoor_and_says_so():
+    scans = [dict(type=kind, transform=[]) for kind in ("WaymoImagePointDataset", "ScanNetDataset")]
+    cfg = config(data=dict(train=dict(type="ConcatDataset", datasets=scans)))
+    (said,) = [line for line in extend(cfg) if line.startswith("scenes:")]
+    assert "set prior of ODRHook and max_length of SCRHook" in said
+    assert cfg.hooks[2]["prior"] == "indoor" and cfg.hooks[3]["max_length"] == 1.9
+
+
 @pytest.mark.parametrize(
     "model, message",
     [
+        (
+            dict(type="Concerto-v1m2_distill", backbone_s=dict(), backbone_t=dict()),
+            "upstream.py: .*distills a trained model.*pretrain that model with -e pointins",
+        ),
         (
             dict(type="DefaultSegmentorV2", backbone=dict(type="PT-v3m2")),
             "upstream.py: .* no teacher-student",
@@ -99,10 +117,19 @@ def test_a_switched_file_says_what_was_changed_and_reads_back(tmp_path):
     source = tmp_path / "pretrain.py"
     config().dump(str(source))
     before = source.read_text()
-    with switched_config_file(source) as path:
+    with switched_config_file(source, {}) as path:
         cfg = Config.fromfile(path)
     assert cfg.model.pretrainer == TREE["model"] and len(cfg.pointins_changes) == 6
     assert source.read_text() == before and [p.name for p in tmp_path.iterdir()] == ["pretrain.py"]
+
+
+def test_options_that_name_a_variable_reach_what_is_computed_from_it(tmp_path):
+    source = tmp_path / "pretrain.py"
+    rate = 'base_lr = 0.004\nscheduler = dict(type="OneCycleLR", max_lr=[base_lr, base_lr * 0.9])\n'
+    source.write_text(config().pretty_text + rate)
+    with switched_config_file(source, {"base_lr": 0.01, "hooks.OffsetMonitor.every": 5}) as path:
+        cfg = Config.fromfile(path)
+    assert cfg.scheduler.max_lr == [0.01, 0.01 * 0.9] and cfg.base_lr == 0.01
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def configured(parse, args):
     options = dict(args.options or {})
     if not args.extend or options.get("resume"):
         return parse(args.config_file, options)
-    with switched_config_file(args.config_file) as path:
+    with switched_config_file(args.config_file, options) as path:
         return parse(path, options)
 
 

@@ -15,7 +15,7 @@ from pointins_ext.engine.ddp import create_ddp_model
 from pointins_ext.engine.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
 from pointins_ext.host.flash import disable_flash, has_flash
-from pointins_ext.host.pointcept_model import build_model
+from pointins_ext.host.pointcept_model import build_model, cuda_stays_here
 from pointins_ext.host.stand_ins import ANNOUNCEMENTS
 
 
@@ -60,6 +60,10 @@ class PointINSTrainer(TrainingStep, Trainer):
         step = Trainer if self.device.type == "cuda" else TrainingStep
         step.run_step(self)
 
+    def predict(self, batch):
+        with cuda_stays_here():
+            return super().predict(batch)
+
     def build_model(self):
         if not has_flash(self.device):
             for path in disable_flash(self.cfg.model):
@@ -73,7 +77,7 @@ class PointINSTrainer(TrainingStep, Trainer):
         )
 
     def build_train_loader(self):
-        with _scenes_required():
+        with _scenes_required(warn=self.logger.warning):
             return super().build_train_loader()
 
     def build_val_loader(self):
@@ -94,11 +98,18 @@ class PointINSTrainer(TrainingStep, Trainer):
         return None
 
 
+if PartialSampledTrainer := TRAINERS.get("PartialSampledTrainer"):  # since Pointcept 1.7
+
+    @TRAINERS.register_module("PointINSPartialSampledTrainer")
+    class PointINSPartialSampledTrainer(PointINSTrainer, PartialSampledTrainer):
+        """The same around Pointcept's PartialSampledTrainer: epochs with a part of the largest data set (Utonia)."""
+
+
 @contextmanager
-def _scenes_required():
+def _scenes_required(warn=None):
     """Datasets that Pointcept's trainer builds meanwhile hold scenes: its readers take a missing folder as empty."""
     build = engine.build_dataset
-    engine.build_dataset = lambda cfg: require_scenes(build(cfg))
+    engine.build_dataset = lambda cfg: require_scenes(build(cfg), warn)
     try:
         yield
     finally:

@@ -16,6 +16,15 @@ class Placeholder(types.ModuleType):
         return missing_name(self.__name__, attribute)
 
 
+class _MissingName(type):
+    """Kind of the classes below: their constructors by name, such as `from_pretrained`, are no use either."""
+
+    def __getattr__(cls, attribute: str):
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return cls
+
+
 def missing_name(module: str, name: str) -> type:
     """Class that stands for `module.name`: it can be imported, annotated and derived from, but not used."""
     package = module.partition(".")[0]
@@ -25,4 +34,5 @@ def missing_name(module: str, name: str) -> type:
             f"{module}.{name} is used, but {package} is not installed or not usable here; install {package} to use it"
         )
 
-    return type(name, (), {"__module__": module, "__new__": fail, "__init_subclass__": classmethod(lambda cls: None)})
+    body = {"__module__": module, "__new__": fail, "__init_subclass__": classmethod(lambda cls: None)}
+    return _MissingName(name, (), body)

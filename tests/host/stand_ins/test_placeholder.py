@@ -11,7 +11,8 @@ def test_a_placeholder_can_be_imported_and_derived_from_but_not_used():
     class Sink(module.Run):
         pass
 
-    for use in (Sink, lambda: module.init(project="x"), lambda: module.Settings(api_key=1)):
+    pretrained = module.Model.from_pretrained
+    for use in (Sink, lambda: module.init(project="x"), lambda: module.Settings(api_key=1), lambda: pretrained("name")):
         with pytest.raises(ImportError, match="wandb is not installed.*install wandb"):
             use()
-    assert not hasattr(module, "__wrapped__")
+    assert not hasattr(module, "__wrapped__") and not hasattr(module.Model, "__wrapped__")
