@@ -40,7 +40,15 @@ def test_a_config_trains_pointins_if_and_only_if_the_map_says_so(path, name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(("-dec", "-lin"))])
 def test_probes_freeze_what_the_map_says(name):
     full, probe = (Config.fromfile(str(FOLDER / f"{n}.py")) for n in (name[: -len("-dec")], name))
-    frozen = dict(freeze_encoder=name.endswith("-dec"), enc_mode=name.endswith("-lin"))
+    if probe.model.backbone.type == "LitePT-v1" and name.endswith("-dec"):  # it has no freeze_encoder
+        still = [group["keyword"] for group in probe.param_dicts if group["lr"] == 0]
+        assert still == ["backbone.embedding.", "backbone.enc."] and probe.scheduler.max_lr[1:3] == [0, 0]
+        assert probe.scheduler.max_lr[::3] == full.scheduler.max_lr
+        return
+    frozen = dict(enc_mode=name.endswith("-lin"))
+    if probe.model.backbone.type != "LitePT-v1":
+        frozen |= dict(freeze_encoder=name.endswith("-dec"))
     assert {key: probe.model.backbone[key] for key in frozen} == frozen
     assert probe.model.freeze_backbone == name.endswith("-lin")
-    assert not any((full.model.freeze_backbone, full.model.backbone.freeze_encoder, full.model.backbone.enc_mode))
+    backbone = full.model.backbone
+    assert not any((full.model.freeze_backbone, backbone.get("freeze_encoder"), backbone.get("enc_mode")))

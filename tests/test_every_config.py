@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted(path for path in FOLDER.rglob("*.py") if "_base_" not in path.parts)
 IDS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in CONFIGS]
 LABELED_POINTS, LABELED_SCENES = (20, 50, 100, 200), (1, 5, 10, 20)
-FULL_SIZE = [path for path in CONFIGS if "ptv3" in path.stem and "rooms" not in path.stem]
+FULL_SIZE = [p for p in CONFIGS if ("ptv3" in p.stem or "litept" in p.stem) and "rooms" not in p.stem]
 
 
 @pytest.fixture(scope="module")

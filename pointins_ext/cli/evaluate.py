@@ -170,11 +170,15 @@ def main(argv):
     parser.add_argument(
         "--rivals", choices=sorted(stored_rivals()), help="whose parameters they take (default: --data)"
     )
+    parser.add_argument("--without", nargs="+", default=(), choices=("color", "normal"), help="as if no scan had them")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="rows of the tables (all)")
     parser.add_argument("--json", type=output_file, help="write the tables here")
     args = parser.parse_args(argv)
     predictor = load_predictor(args.weight, args.network, config=args.config)
     scenes = load_scenes(args, predictor)
+    for scene in scenes:
+        for channel in args.without:
+            scene.pop(channel, None)
     parameters = rival_parameters(args.rivals or Path(args.data).resolve().name, args.methods)
     if args.num_clusters and "kmeans" in parameters:
         for chosen in ("raw", "apart"):

@@ -9,6 +9,7 @@ from pointins_ext.embedded import (  # noqa: F401
     dataset_indoor,
     dataset_outdoor,
     hooks,
+    litept,
     point_transformer_v3m1_base,
     point_transformer_v3m2_sonata,
     registry,

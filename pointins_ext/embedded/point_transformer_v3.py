@@ -132,7 +132,8 @@ class PointTransformerV3(PointModule):
     change nothing here: attention always is PyTorch's scaled_dot_product_attention, with fp32 accumulation.
 
     A variant passes constructors: `embedding(in_channels, channels)`, `pooling(in_channels, channels, stride=)`,
-    `unpooling(in_channels, skip_channels, channels)`, `block(channels, num_heads, patch_size, ...)`.
+    `unpooling(in_channels, skip_channels, channels)`, `block(channels, num_heads, patch_size, ...)`; and in `enc_more`
+    and `dec_more` what else its blocks take, name -> a value a stage.
     """
 
     def __init__(
@@ -165,6 +166,8 @@ class PointTransformerV3(PointModule):
         upcast_attention=False,
         upcast_softmax=False,
         enc_mode=False,
+        enc_more=None,
+        dec_more=None,
     ):
         super().__init__()
         self.in_channels = in_channels
@@ -183,6 +186,7 @@ class PointTransformerV3(PointModule):
         )
         enc = dict(depths=enc_depths, channels=enc_channels, num_head=enc_num_head, patch_size=enc_patch_size)
         dec = dict(depths=dec_depths, channels=dec_channels, num_head=dec_num_head, patch_size=dec_patch_size)
+        enc, dec = enc | (enc_more or {}), dec | (dec_more or {})
         check_stages("enc", enc, len(stride) + 1)
         self.embedding = embedding(in_channels, enc_channels[0])
         self.enc = self.encoder(pooling, block, enc, stride, drop_path)
@@ -213,9 +217,10 @@ class PointTransformerV3(PointModule):
         return stages
 
     def add_blocks(self, stage, block, sizes, s, drop_path):
-        sizes = sizes["channels"][s], sizes["num_head"][s], sizes["patch_size"][s]
+        own = {name: value[s] for name, value in sizes.items() if name != "depths"}
+        own = own.pop("channels"), own.pop("num_head"), own.pop("patch_size"), own
         for i, rate in enumerate(drop_path):
-            stage.add(block(*sizes, order_index=i % len(self.order), drop_path=rate), name=f"block{i}")
+            stage.add(block(*own[:3], order_index=i % len(self.order), drop_path=rate, **own[3]), name=f"block{i}")
 
     def forward(self, data_dict):
         point = Point(data_dict)
@@ -226,10 +231,14 @@ class PointTransformerV3(PointModule):
                 f"feat has {point.feat.shape[1]} channels, the backbone expects in_channels={self.in_channels}; "
                 "match Collect(feat_keys=...) in the data config"
             )
-        point.serialization(order=self.order, shuffle_orders=self.shuffle_orders)
+        self.serialize(point)
         point.sparsify()
         point = self.enc(self.embedding(point))
         return point if self.enc_mode else self.dec(point)
+
+    def serialize(self, point):
+        """Sort the points of the input along the curves."""
+        point.serialization(order=self.order, shuffle_orders=self.shuffle_orders)
 
 
 def check_stages(prefix, sizes, expected):

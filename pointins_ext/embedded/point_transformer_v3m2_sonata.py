@@ -43,11 +43,13 @@ class GridPooling(PointModule):
     (M+1,) bounds of each voxel's points when the finer points are sorted by voxel.
     """
 
-    def __init__(self, in_channels, out_channels, stride=2):
+    serialized = True  # whether the coarse voxels are sorted along the curves
+
+    def __init__(self, in_channels, out_channels, stride=2, norm_layer=nn.LayerNorm):
         super().__init__()
         self.stride = stride
         self.proj = nn.Linear(in_channels, out_channels)
-        self.norm = PointSequential(nn.LayerNorm(out_channels))
+        self.norm = PointSequential(norm_layer(out_channels))
         self.act = PointSequential(nn.GELU())
 
     def forward(self, point):
@@ -71,7 +73,10 @@ class GridPooling(PointModule):
         if "grid_size" in point:
             pooled["grid_size"] = point.grid_size * self.stride
         pooled = self.act(self.norm(pooled))
-        pooled.serialization(order=point.order, shuffle_orders=True)
+        if self.serialized:
+            pooled.serialization(order=point.order, shuffle_orders=True)
+        else:
+            pooled["order"] = point.order
         pooled.sparsify()
         return pooled
 

@@ -74,14 +74,18 @@ class SerializedAttention(PointModule):
         head_dim = point.feat.shape[1] // self.num_heads
         q, k, v = qkv.view(*slots.shape, 3, self.num_heads, head_dim).permute(2, 0, 3, 1, 4)
         mask = None if valid is None else valid[:, None, None]
-        if self.rpe is not None:
-            bias = self.rpe(point.grid_coord[gather].view(*slots.shape, 3)).to(q.dtype)
-            mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
-        dropout = self.attn_drop if self.training else 0.0
-        feat = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=self.scale)
+        feat = self.attend(q, k, v, mask, lambda: point.grid_coord[gather].view(*slots.shape, 3))
         feat = feat.transpose(1, 2).reshape(slots.numel(), point.feat.shape[1]).index_select(0, scatter)
         point.feat = self.proj_drop(self.proj(feat))
         return point
+
+    def attend(self, q, k, v, mask, grid_coord):
+        """Attention inside patches: q, k, v (P,heads,W,C), mask (P,1,1,W) or None; grid_coord() gives (P,W,3)."""
+        if self.rpe is not None:
+            bias = self.rpe(grid_coord()).to(q.dtype)
+            mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
+        dropout = self.attn_drop if self.training else 0.0
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=self.scale)
 
     def patches(self, point):
         key = f"patches_{self.patch_size}"

@@ -14,6 +14,8 @@ from pointins_ext.embedded.transform_color import (
     NormalizeColor,
     RandomColorGrayScale,
     RandomColorJitter,
+    RandomDropColor,
+    RandomDropNormal,
 )
 from pointins_ext.embedded.transform_geometry import (
     CenterShift,
@@ -60,6 +62,8 @@ __all__ = [
     "PositiveShift",
     "RandomColorGrayScale",
     "RandomColorJitter",
+    "RandomDropColor",
+    "RandomDropNormal",
     "RandomDropout",
     "RandomFlip",
     "RandomJitter",

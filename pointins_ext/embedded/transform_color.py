@@ -1,5 +1,6 @@
-"""Color augmentation: `color` (N, 3) in 0..255; scenes without color pass unchanged."""
+"""Color augmentation: `color` (N, 3) in 0..255; scenes without color pass unchanged. And what drops a channel."""
 
+import random
 from numbers import Number
 
 import numpy as np
@@ -156,3 +157,35 @@ class RandomColorJitter:
             if factors[kind] is not None and np.random.rand() < self.p:
                 data_dict["color"] = self.adjust(data_dict["color"], kind, factors[kind])
         return data_dict
+
+
+class DropChannel:
+    """Set the `channel` of the share `drop_ratio` of the points to 0, with probability `drop_application_ratio`."""
+
+    channel: str
+
+    def __init__(self, drop_ratio=0.2, drop_application_ratio=0.5):
+        self.drop_ratio = drop_ratio
+        self.drop_application_ratio = drop_application_ratio
+
+    def __call__(self, data_dict):
+        if self.channel not in data_dict or random.random() >= self.drop_application_ratio:
+            return data_dict
+        value = data_dict[self.channel].copy()
+        value[np.random.choice(len(value), int(len(value) * self.drop_ratio), replace=False)] = 0
+        data_dict[self.channel] = value
+        return data_dict
+
+
+@TRANSFORMS.register_module()
+class RandomDropColor(DropChannel):
+    """Points, or with drop_ratio=1 whole scenes, without color."""
+
+    channel = "color"
+
+
+@TRANSFORMS.register_module()
+class RandomDropNormal(DropChannel):
+    """Points, or with drop_ratio=1 whole scenes, without normal."""
+
+    channel = "normal"

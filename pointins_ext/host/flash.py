@@ -9,11 +9,17 @@ def has_flash(device):
 
 
 def disable_flash(cfg, path="model"):
-    """Set enable_flash=False in every PTv3 of a model config; the paths of those that had it on, also by default."""
+    """Set enable_flash=False in every PTv3 of a model config; a line for each that had it on, also by default.
+
+    LitePT has no such option: with flash attention missing, it gets a stand-in for it.
+    """
     changed = []
-    if str(cfg.get("type", "")).startswith("PT-v3") and cfg.get("enable_flash", True):
+    kind = str(cfg.get("type", ""))
+    if kind.startswith("PT-v3") and cfg.get("enable_flash", True):
         cfg["enable_flash"] = False
-        changed.append(path)
+        changed.append(f"{path}.enable_flash = False")
+    if kind.startswith("LitePT"):
+        changed.append(f"{path}, {kind}: PyTorch's own attention")
     for key, value in cfg.items():
         if isinstance(value, dict):
             changed += disable_flash(value, f"{path}.{key}")

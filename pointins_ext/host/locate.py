@@ -41,6 +41,7 @@ def pointcept_problem() -> str | None:
         with stand_ins.installed(), scopes.read_from_the_frame():
             for name in REQUIRED:
                 importlib.import_module(f"pointcept.{name}")
+            stand_ins.serve_litept()
     except ImportError as error:
         advice = (
             "; pip install pointins_ext[pointcept] brings its packages"

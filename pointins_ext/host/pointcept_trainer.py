@@ -67,7 +67,7 @@ class PointINSTrainer(TrainingStep, Trainer):
     def build_model(self):
         if not has_flash(self.device):
             for path in disable_flash(self.cfg.model):
-                self.logger.info(f"flash-attn is not installed or there is no GPU: {path}.enable_flash = False")
+                self.logger.info(f"flash-attn is not installed or there is no GPU: {path}")
         if self.device.type == "cuda":
             return super().build_model()
         model = build_model(self.cfg.model)

@@ -17,20 +17,24 @@ class Predictor:
 
     `networks`: ModuleDict with `backbone` and `offset_head`; `grid_size`: voxel of the network, meters; `scale`: meters
     of the scan to meters of the network; `feat_keys`: the channels the backbone was trained on; `centered`: whether it
-    was trained on views moved to their middle (rooms) or on sweeps around their sensor. `voxel_given` says that the
+    was trained on views moved to their middle (rooms) or on sweeps around their sensor; `no_color`: what stands for
+    missing colors, gray, or 0 as in RandomDropColor for a network that was trained with it. `voxel_given` says that the
     scale is a user's choice, and a scan of more than `max_block_voxels` voxels is predicted in blocks.
     """
 
     voxel_given = False
     max_block_voxels = MAX_BLOCK_VOXELS
 
-    def __init__(self, networks, grid_size: float, feat_keys, up_cast_level: int, scale: float = 1.0, centered=True):
+    def __init__(
+        self, networks, grid_size: float, feat_keys, up_cast_level: int, scale=1.0, centered=True, no_color=0.5
+    ):
         self.networks = networks
         self.grid_size = grid_size
         self.feat_keys = tuple(feat_keys)
         self.up_cast_level = up_cast_level
         self.scale = scale
         self.centered = centered
+        self.no_color = no_color
 
     @classmethod
     def from_config(cls, networks, cfg, scale: float | None = None) -> "Predictor":
@@ -42,7 +46,8 @@ class Predictor:
         level = cfg.model.pretrainer.get("up_cast_level", 2)
         views = _step(transform, "a generator of views", "global_transform")
         centered = any(t["type"] == "CenterShift" for t in views["global_transform"])
-        return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centered)
+        no_color = 0.0 if _has_step(transform, "RandomDropColor") else 0.5
+        return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centered, no_color)
 
     @property
     def voxel(self) -> float:
@@ -130,7 +135,9 @@ class Predictor:
             return coord
         if key == "color":
             color = scene.get("color")
-            return torch.full_like(coord, 0.5) if color is None else _rows(color, kept) / 255  # as NormalizeColor
+            return (
+                torch.full_like(coord, self.no_color) if color is None else _rows(color, kept) / 255
+            )  # as NormalizeColor
         if key == "normal":
             return self._normals(scene.get("normal"), kept, coord)
         if scene.get(key) is None:
@@ -176,6 +183,13 @@ def _step(transform, name: str, key: str) -> dict:
             f"data.train.transform of the checkpoint's config has no {name} ({key}): not a pretraining config"
         )
     return step
+
+
+def _has_step(node, kind: str) -> bool:
+    """Whether a step of the type `kind` is in a pipeline, or in one inside it."""
+    if isinstance(node, dict):
+        return node.get("type") == kind or any(_has_step(value, kind) for value in node.values())
+    return isinstance(node, (list, tuple)) and any(_has_step(item, kind) for item in node)
 
 
 def _to_loss_level(point, levels: int):

@@ -257,12 +257,22 @@ def _head_defaults(pretrainer: dict) -> dict:
 
 
 def _check_pretrainer(pretrainer) -> None:
+    """ValueError unless it has a student and a teacher, and its backbone a token for what it masks."""
     for name in ("student", "teacher"):
         if "backbone" not in getattr(pretrainer, name, {}):
             raise UserError(
                 f"PointINS-v1m1: pretrainer {type(pretrainer).__name__} has no {name}['backbone']; expected a "
                 "teacher-student pretrainer such as DOS-v1m1 or Sonata-v1m1"
             )
+    masks = any(getattr(pretrainer, f"{name}_loss_weight", 0) for name in ("mask", "roll_mask"))  # Sonata and its kin
+    backbone = pretrainer.student["backbone"]
+    stem = getattr(backbone, "embedding", None)  # where PTv3 has it; other backbones know for themselves
+    if masks and stem is not None and getattr(stem, "mask_token", None) is None:
+        raise UserError(
+            f"PointINS-v1m1: {type(pretrainer).__name__} masks points, and its backbone {type(backbone).__name__} has "
+            "no mask token; take one with mask_token=True (PT-v3m2, PT-v3m3), set mask_loss_weight and "
+            "roll_mask_loss_weight to 0, or take DOS-v1m1, which leaves masked points out"
+        )
 
 
 def _take_prefix_out(module, state_dict, prefix, local_metadata):

@@ -35,7 +35,21 @@ def test_colors_stay_colors(seed):
     assert np.ptp(run("RandomColorGrayScale", scene, p=1)["color"], axis=1).max() == 0
 
 
+@quick
+@given(seed=seeds, share=st.floats(0, 1))
+def test_a_dropped_channel_is_zero_at_its_share_of_the_points_and_all_else_stays(seed, share):
+    for name, channel in (("RandomDropColor", "color"), ("RandomDropNormal", "normal")):
+        scene, before = make_scene(seed), make_scene(seed)
+        dropped = run(name, scene, drop_ratio=share, drop_application_ratio=1)
+        gone = ~dropped[channel].any(axis=1)
+        assert gone.sum() == int(share * len(gone)) and (dropped[channel][~gone] == before[channel][~gone]).all()
+        for key, value in before.items():
+            assert np.array_equal(scene[key], value) and (key == channel or np.array_equal(dropped[key], value))
+        assert run(name, scene, drop_ratio=1, drop_application_ratio=0)[channel] is scene[channel]
+
+
 def test_scene_without_color_passes():
-    for name in ("RandomColorJitter", "ChromaticTranslation", "ChromaticJitter", "ChromaticAutoContrast"):
+    names = ("RandomColorJitter", "ChromaticTranslation", "ChromaticJitter", "ChromaticAutoContrast", "RandomDropColor")
+    for name in (*names, "RandomDropNormal"):
         coord = dict(coord=np.zeros((3, 3), np.float32))
         assert run(name, coord, **NEEDED.get(name, dict(p=1))).keys() == coord.keys()

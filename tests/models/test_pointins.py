@@ -18,6 +18,7 @@ from tests.fixtures.tiny_pointins import (
     dos_config,
     pointins_config,
 )
+from tests.fixtures.tiny_sonata import sonata_config
 
 
 def local_config(num_local=4):
@@ -386,3 +387,19 @@ def test_teacher_head_starts_as_the_students():
 def test_a_model_without_teacher_is_no_pretrainer():
     with pytest.raises(ValueError, match=r"has no student\['backbone'\]; expected a teacher-student pretrainer"):
         build(pointins_config(backbone_config()))
+
+
+@pytest.mark.parametrize(
+    "weights, refused", [(dict(), True), (dict(mask_loss_weight=0, roll_mask_loss_weight=0), False)]
+)
+@pytest.mark.parametrize("litept", [True, False])
+def test_what_masks_points_needs_a_token_for_them(weights, refused, litept):
+    size = dict(stride=(2,), enc_depths=(0, 1), enc_channels=(12, 12), enc_num_head=(2, 2), enc_patch_size=(16, 16))
+    stages = dict(enc_conv=(True, False), enc_attn=(False, True), enc_rope_freq=(9.0, 9.0)) if litept else {}
+    backbone = dict(type="LitePT-v1" if litept else "PT-v3m2", in_channels=6, enc_mode=True, **size, **stages)
+    config = pointins_config(sonata_config(backbone=backbone, head_in_channels=24, **weights))
+    if refused:
+        with pytest.raises(ValueError, match=f"Sonata masks points, and its backbone {'Lite' if litept else 'Point'}"):
+            build(config)
+    else:
+        build(config)

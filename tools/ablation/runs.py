@@ -87,11 +87,12 @@ class Run:
         first, *_ = self.setting.probes.values()
         probe = self.folder / "probe"
         start = [f"weight={weight}"] if self.arm.config else []
-        options = literals(self.setting.probe | self.scans | dict(seed=self.seed)) + start
+        changed = self.scans | self.arm.probe_options
+        options = literals(self.setting.probe | changed | dict(seed=self.seed)) + start
         yield "probe", tool("train", self.downstream(first), save_path=probe, options=options)
         weights = [f"weight={probe}/model/model_last.pth"]
         for task, name in self.setting.probes.items():
-            config, scenes = self.downstream(name), self.setting.test_scenes | self.scans
+            config, scenes = self.downstream(name), self.setting.test_scenes | changed
             if task == "semantic":
                 config = self.semantic(name)
             elif task == "instance":
@@ -104,7 +105,8 @@ class Run:
     def groupings(self, config: Path, weights: list):
         """Stages that score the probe on training scenes, with one radius each."""
         for radius in RADII:
-            options = self.setting.training_scenes | self.scans | {"model.cluster_thresh": radius}
+            options = self.setting.training_scenes | self.scans | self.arm.probe_options
+            options = options | {"model.cluster_thresh": radius}
             yield (
                 f"radius-{radius:g}",
                 tool("test", config, save_path=self.folder / f"radius-{radius:g}", options=literals(options) + weights),

@@ -1,6 +1,9 @@
 """What every pretraining on rooms shares: 2 cm voxels, losses at 8 cm, augmentation, regularizers of the offsets."""
 
 grid_size = 0.02
+# shares of the scenes that lose all colors, or all normals: for a model that is to take scans without them
+drop_color = 0.0
+drop_normal = 0.0
 
 # No elastic distortion: offsets can be turned back through affine maps alone.
 augmentation = [
@@ -12,12 +15,19 @@ augmentation = [
     dict(type="RandomFlip", p=0.5),
     dict(type="RandomJitter", sigma=0.005, clip=0.02),
 ]
+missing = [
+    dict(type=kind, drop_ratio=1.0, drop_application_ratio=share)
+    for kind, share in (("RandomDropColor", drop_color), ("RandomDropNormal", drop_normal))
+    if share > 0
+]
 color_augmentation = [
     dict(type="RandomColorJitter", brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02, p=0.8),
     dict(type="ChromaticTranslation", p=0.95, ratio=0.05),
+    *missing,
     dict(type="NormalizeColor"),
 ]
 local_augmentation = augmentation + color_augmentation  # global views share one color, local ones have their own
+del missing
 
 hooks = [
     dict(type="WeightLoader"),

@@ -42,6 +42,9 @@ scheduler = dict(
     type="OneCycleLR", max_lr=base_lr, pct_start=0.05, anneal_strategy="cos", div_factor=10.0, final_div_factor=0.4
 )
 
+# shares of the scenes that lose all colors, or all normals: for a model that is to take scans without them
+drop_color = 0.0
+drop_normal = 0.0
 view_augmentation = [
     dict(type="CenterShift", apply_z=True),
     dict(type="RandomScale", scale=[0.9, 1.1]),
@@ -49,13 +52,20 @@ view_augmentation = [
     dict(type="RandomFlip", p=0.5),
     dict(type="RandomJitter", sigma=0.005, clip=0.02),
 ]
+missing = [
+    dict(type=kind, drop_ratio=1.0, drop_application_ratio=share)
+    for kind, share in (("RandomDropColor", drop_color), ("RandomDropNormal", drop_normal))
+    if share > 0
+]
 color_augmentation = [
     dict(type="RandomColorJitter", brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02, p=0.8),
     dict(type="ChromaticTranslation", p=0.95, ratio=0.05),
+    *missing,
     dict(type="NormalizeColor"),
 ]
 
 local_augmentation = view_augmentation + color_augmentation  # global views share one color, local ones have their own
+del missing
 
 hooks = [
     dict(type="WeightLoader"),

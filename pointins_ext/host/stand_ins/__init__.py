@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from pointins_ext.host.flash import has_flash
 from pointins_ext.host.stand_ins.placeholder import Placeholder
 
 # name -> module of this package that does the work in plain PyTorch
@@ -53,6 +54,16 @@ def installed():
         sys.meta_path.remove(finder)
         for name in finder.created:
             del sys.modules[name]
+
+
+def serve_litept() -> None:
+    """Give Pointcept's LitePT the function of flash-attn that it calls, where flash-attn cannot run.
+
+    To it alone: PTv3 has attention of its own for this case.
+    """
+    litept = sys.modules.get("pointcept.models.litept.litept_v1")
+    if litept is not None and not has_flash(torch.device("cuda" if torch.cuda.is_available() else "cpu")):
+        litept.flash_attn = importlib.import_module(f"{__name__}.flash_attn")
 
 
 def import_problem(name: str) -> str | None:
