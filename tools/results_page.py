@@ -44,6 +44,7 @@ SWEEPS = ("miou", "pq", "raw_pointins_map", "raw_pointins_ap50", "off_pointins_m
 # data -> its name in the overview, and the score of its linear probe
 PROBES = dict(rooms=("synthetic rooms", "map"), mosd=("real table tops", "map"), drives=("simulated sweeps", "pq"))
 TARGETS = dict(cosine_cut="cosine, cut objects", kept="kept", stuff="stuff", ratio="length ratio", apart="apart, m")
+CHANNEL_SCORES = ("ap50", "map", "recall50_touching")
 LABEL_FREE = dict(rooms="synthetic rooms", mosd="real table tops", pandaset="real sweeps")
 
 
@@ -147,6 +148,17 @@ def rule_parts() -> str:
     return markdown(head, lines)
 
 
+def channels() -> str:
+    """Label-free scores of rooms as if no scan had colors or normals, trained without and with scenes that lack them."""
+    lines = []
+    for option, name in ((False, "default"), (True, "`drop_color=0.3 drop_normal=0.3`")):
+        for without in ([], ["color"], ["normal"], ["color", "normal"]):
+            runs = [r for r in stored("channels") if (r["option"], r["without"]) == (option, without)]
+            cells = [", ".join(f"{100 * run[score]:.1f}" for run in runs) for score in CHANNEL_SCORES]
+            lines.append([name, " and ".join(without) or "nothing", *cells])
+    return markdown(["trained with", "scans without", *(SCORES[score] for score in CHANNEL_SCORES)], lines)
+
+
 def rule_cell(entry: dict) -> str:
     if not entry["change"]:
         return f"{entry['value']:.1f}"
@@ -212,6 +224,7 @@ TABLES = {
     "label-free, Argoverse 2": lambda: label_free("av2", "sample"),
     "boxes": boxes,
     "rule": rule_parts,
+    "channels": channels,
     "targets, rooms": lambda: targets("rooms"),
     "targets, table tops": lambda: targets("mosd"),
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),

@@ -135,9 +135,9 @@ class Predictor:
             return coord
         if key == "color":
             color = scene.get("color")
-            return (
-                torch.full_like(coord, self.no_color) if color is None else _rows(color, kept) / 255
-            )  # as NormalizeColor
+            if color is None:
+                return torch.full_like(coord, self.no_color)
+            return _rows(color, kept) / 255  # as NormalizeColor
         if key == "normal":
             return self._normals(scene.get("normal"), kept, coord)
         if scene.get(key) is None:

@@ -135,6 +135,17 @@ def test_missing_colors_are_gray_and_missing_normals_are_estimated(predictor, sc
     assert np.isfinite(estimated.offset).all() and estimated.offset.shape == predictor(scene).offset.shape
 
 
+@pytest.mark.parametrize("place", ["global_shared_transform", "global_transform"])
+def test_missing_colors_are_what_the_network_knows_as_missing(predictor, scene, place):
+    cfg = config()
+    views = next(step for step in cfg.data.train.transform if "global_transform" in step)
+    views[place] = [*views.get(place, []), dict(type="RandomDropColor", drop_ratio=1.0, drop_application_ratio=0.2)]
+    taught = Predictor.from_config(predictor.networks, cfg)
+    without = {key: value for key, value in scene.items() if key != "color"}
+    black = scene | dict(color=np.zeros_like(scene["color"]))
+    np.testing.assert_allclose(taught(without).offset, predictor(black).offset, atol=1e-6)
+
+
 def test_a_missing_channel_is_named(scene):
     cfg = config(("coord", "strength"), in_channels=4)
     predictor = Predictor.from_config(trained(cfg).teacher, cfg)

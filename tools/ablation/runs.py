@@ -87,12 +87,11 @@ class Run:
         first, *_ = self.setting.probes.values()
         probe = self.folder / "probe"
         start = [f"weight={weight}"] if self.arm.config else []
-        changed = self.scans | self.arm.probe_options
-        options = literals(self.setting.probe | changed | dict(seed=self.seed)) + start
+        options = literals(self.setting.probe | self.scans | dict(seed=self.seed)) + start
         yield "probe", tool("train", self.downstream(first), save_path=probe, options=options)
         weights = [f"weight={probe}/model/model_last.pth"]
         for task, name in self.setting.probes.items():
-            config, scenes = self.downstream(name), self.setting.test_scenes | changed
+            config, scenes = self.downstream(name), self.setting.test_scenes | self.scans
             if task == "semantic":
                 config = self.semantic(name)
             elif task == "instance":
@@ -105,8 +104,7 @@ class Run:
     def groupings(self, config: Path, weights: list):
         """Stages that score the probe on training scenes, with one radius each."""
         for radius in RADII:
-            options = self.setting.training_scenes | self.scans | self.arm.probe_options
-            options = options | {"model.cluster_thresh": radius}
+            options = self.setting.training_scenes | self.scans | {"model.cluster_thresh": radius}
             yield (
                 f"radius-{radius:g}",
                 tool("test", config, save_path=self.folder / f"radius-{radius:g}", options=literals(options) + weights),
@@ -142,10 +140,23 @@ class Run:
         text = text.replace(path, str(base.resolve())).replace("{{ fileDirname }}", str(CONFIGS))
         target = self.folder / "pretrain.py"
         target.write_text(text, encoding="utf-8")
-        return target
+        if self.arm.backbone is None:
+            return target
+        width = sum(self.arm.backbone["enc_channels"][1:])  # of the stages from the loss down
+        return self.child(target, dict(pretrainer=dict(backbone=self.arm.backbone, head_in_channels=width)))
 
     def downstream(self, name: str) -> Path:
-        return ROOT / f"configs/pointins/{name}{self.arm.probe}.py"
+        shipped = ROOT / f"configs/pointins/{name}{self.arm.probe}.py"
+        if self.arm.backbone is None:
+            return shipped
+        width = sum(self.arm.backbone["enc_channels"])
+        return self.child(shipped, dict(backbone=self.arm.backbone, backbone_out_channels=width))
+
+    def child(self, parent: Path, model: dict) -> Path:
+        """A config in the folder of the run: `parent` with another model."""
+        target = self.folder / f"{parent.stem}-{self.name}.py"
+        target.write_text(f'_base_ = ["{parent}"]\nmodel = {model!r}\n', encoding="utf-8")
+        return target
 
     def semantic(self, name: str) -> Path:
         """A panoptic config whose semantics are scored as they are before the groups vote, in one pass."""

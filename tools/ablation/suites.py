@@ -14,7 +14,7 @@ class Arm:
     config: str | None
     options: dict = field(default_factory=dict)
     probe: str = "-lin"  # suffix of the downstream configs
-    probe_options: dict = field(default_factory=dict)  # overrides of these
+    backbone: dict | None = None  # another one, of the pretraining and of the probe
 
 
 def scr_arm(**options) -> Arm:
@@ -51,29 +51,27 @@ ARMS = {
 }
 ARMS |= {f"prior_{n}": Arm(f"priors-{n}") for n in ("uniform", "half_normal", "scannet", "nuscenes", "hdbscan")}
 ARMS |= {f"{name}_{way}": Arm(f"plugin-{name}-{way}") for name in ("sonata", "psa") for way in ("without", "with")}
-KMEANS = {"hooks.SCRHook.preset": "kmeans", "hooks.SCRHook.late": {"radius": 0.08}}
+KMEANS = {"hooks.SCRHook.preset": "kmeans", "hooks.SCRHook.late.radius": 0.08}
 ARMS |= {f"{name}_kmeans": Arm(f"plugin-{name}-with", KMEANS) for name in ("sonata", "psa")}
 # of the size of the small PTv3: convolutions in the two fine stages, attention in the two coarse ones
-LITEPT = dict(
-    _delete_=True,
-    type="LitePT-v1",
-    in_channels=9,
-    order=("z", "z-trans"),
-    stride=(2, 2, 2),
-    enc_depths=(0, 1, 2, 1),
-    enc_channels=(36, 72, 108, 144),
-    enc_num_head=(2, 4, 6, 8),
-    enc_patch_size=(128, 128, 128, 128),
-    enc_conv=(True, True, False, False),
-    enc_attn=(False, False, True, True),
-    drop_path=0.0,
-    enc_mode=True,
-)
-WIDTHS = LITEPT["enc_channels"]
 ARMS["litept"] = Arm(
     "components-scr",
-    {"model.pretrainer.backbone": LITEPT, "model.pretrainer.head_in_channels": sum(WIDTHS[1:])},
-    probe_options={"model.backbone": LITEPT, "model.backbone_out_channels": sum(WIDTHS)},
+    backbone=dict(
+        _delete_=True,
+        type="LitePT-v1",
+        in_channels=9,
+        order=("z", "z-trans"),
+        stride=(2, 2, 2),
+        enc_depths=(0, 1, 2, 1),
+        enc_channels=(36, 72, 108, 144),
+        enc_num_head=(2, 4, 6, 8),
+        enc_patch_size=(128, 128, 128, 128),
+        enc_conv=(True, True, False, False),
+        enc_attn=(False, False, True, True),
+        enc_rope_freq=(100.0, 100.0, 100.0, 100.0),
+        drop_path=0.0,
+        enc_mode=True,
+    ),
 )
 
 REFERENCE = "none"
