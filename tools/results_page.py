@@ -149,7 +149,7 @@ def rule_parts() -> str:
 
 
 def channels() -> str:
-    """Label-free scores of rooms as if no scan had colors or normals, trained without and with scenes that lack them."""
+    """Label-free scores of rooms, as if no scan had colors or normals, trained on all channels or with some dropped."""
     lines = []
     for option, name in ((False, "default"), (True, "`drop_color=0.3 drop_normal=0.3`")):
         for without in ([], ["color"], ["normal"], ["color", "normal"]):
