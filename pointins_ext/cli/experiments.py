@@ -40,16 +40,21 @@ def parse_request(parser, argv):
 def find_config(name, dataset=None):
     """(file, data set) of -c and -d: a path, else a config of ours, else one of Pointcept's.
 
-    If there is none, it is the path that ours would have: the error of reading it lists similar names.
+    The data set is the folder of configs that holds it, for label_efficiency/X pointins. FileNotFoundError with
+    similar names if there is none.
     """
     name = name.removesuffix(".py")
     inside = Path(dataset or "", f"{name}.py")
     path = Path(f"{name}.py")
-    if not path.is_file():
-        path = CONFIGS / inside
-    if not path.is_file() and (theirs := _pointcept_configs()):
-        path = theirs / inside if (theirs / inside).is_file() else path
-    return path, dataset or path.parent.name
+    if path.is_file():
+        return path, dataset or path.parent.name
+    roots = [root for root in (CONFIGS, _pointcept_configs()) if root]
+    for root in roots:
+        if (root / inside).is_file():
+            return root / inside, dataset or inside.parts[0]
+    from pointins_ext.embedded.config_file import near_names  # here, because it brings PyTorch
+
+    raise FileNotFoundError(f"config file {inside} not found{near_names(str(inside), roots)}")
 
 
 def _pointcept_configs():

@@ -182,10 +182,22 @@ def _near_files(path):
     folder = os.path.dirname(path)
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
-    paths = glob(os.path.join(folder, "*.py")) + glob(os.path.join(folder, "*", "*.py"))
-    names = [os.path.relpath(name, folder) for name in paths]
-    near = difflib.get_close_matches(os.path.relpath(path, folder), names, n=5, cutoff=0.4)
-    return f"; near names in {folder}: {', '.join(near or sorted(names)[:10])}" if names else f"; {folder} holds none"
+    return near_names(os.path.relpath(path, folder), [folder])
+
+
+def near_names(name, folders):
+    """The end of a message: which config files of the folders, and of those in them, have a name like `name`."""
+    names = [
+        os.path.relpath(path, folder)
+        for folder in folders
+        for pattern in ("*.py", "*/*.py")
+        for path in glob(os.path.join(folder, pattern))
+    ]
+    places = " and ".join(map(str, folders))
+    if not names:
+        return f"; {places} holds none"
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
+    return f"; near names in {places}: {', '.join(near or sorted(names)[:10])}"
 
 
 def import_modules(custom_imports, path):

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from pointcept.engines import train as engine
@@ -10,6 +11,7 @@ from pointcept.engines.hooks.misc import WeightDecaySchedular
 from pointcept.engines.train import TRAINERS, Trainer
 from pointcept.utils.scheduler import build_scheduler
 
+from pointins_ext.embedded import plain_pickle
 from pointins_ext.embedded.scheduler import OneCycleLR
 from pointins_ext.engine.ddp import create_ddp_model
 from pointins_ext.engine.step import TrainingStep, amp_dtype
@@ -77,11 +79,11 @@ class PointINSTrainer(TrainingStep, Trainer):
         )
 
     def build_train_loader(self):
-        with _scenes_required(warn=self.logger.warning):
+        with _datasets_made_well(warn=self.logger.warning):
             return super().build_train_loader()
 
     def build_val_loader(self):
-        with _scenes_required():
+        with _datasets_made_well():
             return super().build_val_loader()
 
     def build_scheduler(self):
@@ -106,11 +108,16 @@ if PartialSampledTrainer := TRAINERS.get("PartialSampledTrainer"):  # since Poin
 
 
 @contextmanager
-def _scenes_required(warn=None):
-    """Datasets that Pointcept's trainer builds meanwhile hold scenes: its readers take a missing folder as empty."""
-    build = engine.build_dataset
+def _datasets_made_well(warn=None):
+    """What Pointcept's readers leave out, for the data sets that its trainer builds meanwhile.
+
+    They hold scenes: a missing folder is no empty data set. And files of labeled points (la_file) may hold arrays,
+    which torch.load refuses by itself since PyTorch 2.6.
+    """
+    build, load = engine.build_dataset, torch.load
     engine.build_dataset = lambda cfg: require_scenes(build(cfg), warn)
+    torch.load = partial(load, pickle_module=plain_pickle, weights_only=False)
     try:
         yield
     finally:
-        engine.build_dataset = build
+        engine.build_dataset, torch.load = build, load

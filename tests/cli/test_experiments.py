@@ -32,8 +32,16 @@ def test_a_path_comes_before_our_config_and_ours_before_pointcepts(tmp_path, mon
     (tmp_path / "pointins").mkdir()
     (tmp_path / "pointins/semseg-ptv3-scannet.py").touch()
     assert experiments.find_config("pointins/semseg-ptv3-scannet")[0] == Path("pointins/semseg-ptv3-scannet.py")
+    with pytest.raises(FileNotFoundError, match="sonata/bases.py not found; near names in .*configs: .*sonata/base.py"):
+        experiments.find_config("sonata/bases")
     monkeypatch.setenv("POINTINS_HOST", "embedded")
-    assert experiments.find_config("sonata/base") == (CONFIGS / "sonata/base.py", "sonata")
+    with pytest.raises(FileNotFoundError, match=f"near names in {CONFIGS}: pointins/"):
+        experiments.find_config("sonata/base")
+
+
+def test_the_data_set_of_a_config_in_a_folder_of_its_own_is_that_of_its_neighbors():
+    name = "pointins/label_efficiency/semseg-ptv3-scannet-la20"
+    assert experiments.find_config(name) == (CONFIGS / f"{name}.py", "pointins")
 
 
 def request(*argv):

@@ -1,13 +1,17 @@
-"""Pointcept's readers take a missing folder for a data set without scenes; our trainer stops there."""
+"""What Pointcept's readers let pass, or refuse: our trainer stops at a missing folder, and reads labeled points."""
 
 import logging
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from pointcept.engines import train as engine
 
 from pointins_ext.errors import require_scenes
-from pointins_ext.host import build_dataset
+from pointins_ext.host import TRAINERS, build_dataset
 from tests.fixtures.missing_data import trainer_without
+from tests.fixtures.shrunk_downstream import FOLDER, load
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +47,13 @@ def test_a_missing_part_of_several_is_named_and_training_goes_on(caplog):
     (said,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert "S3DISDataset with data_root='data/s3dis', split=['Area_1'" in said
     assert [len(part) > 0 for part in trainer.train_loader.dataset.datasets].count(False) == 1
+
+
+def test_labeled_points_of_the_benchmark_may_be_arrays(tmp_path):
+    cfg = load(FOLDER / "label_efficiency" / "semseg-ptv3-scannet-la20.py")
+    scenes = [path.name for path in Path(cfg.data.train.data_root, "train").iterdir()]
+    file = tmp_path / cfg.data.train.la_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({scene: np.arange(20) for scene in scenes}, file)
+    trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))
+    assert len(trainer.train_loader.dataset.la[scenes[0]]) == 20
