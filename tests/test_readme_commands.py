@@ -55,6 +55,7 @@ SHORT = {
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet-lin .*": STEPS + SMALL + "model.backbone_out_channels=64",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet(-dec)? .*": STEPS + SMALL + DECODER,
     r"sh tools/test.sh -d pointins -n (full|NAME).*": "num_worker=0 " + SMALL + DECODER,
+    r".* (-n |exp/pointins/)(nus|kitti).*": None,  # test_downstream_configs.py and tests/submission
     r"pointins submit .*": "",
     r"sh tools/train.sh -c pointins/pretrain-dos-drives .*": SCANS + " num_drives=2",
     r"sh tools/train.sh -c pointins/(pan|ins)seg-rooms.*": STEPS + "num_rooms=2 data.val.num_scenes=2 batch_size=2",

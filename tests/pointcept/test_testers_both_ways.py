@@ -53,4 +53,4 @@ def test_both_score_semantics_alike_when_the_type_of_the_tester_alone_changes(na
     expected = [float(score) for score in line.split()[-1].split("/")]
     # the curves of attention are shuffled, so a point in a thousand may change its class
     assert [ours[key] for key in ("miou", "macc", "allacc")] == pytest.approx(expected, abs=2e-3)
-    assert 0.02 < ours["allacc"] < 1
+    assert 0 < ours["allacc"] < 1
