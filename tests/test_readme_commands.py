@@ -46,6 +46,7 @@ SHORT = {
     r"sh tools/quickstart.sh --seed S": None,  # the line above
     r"sh tests/run.sh": None,  # CI runs it
     r"(sh tools/train.sh|pointins train) -c pointins/pretrain-dos-scans .*": SCANS,
+    r".*/dropped/.*|.* -n dropped .*": None,  # seeds by letter; tests/embedded/test_transform_color.py
     r"pointins evaluate --json": None,  # names a flag
     r"pointins evaluate .*": "--methods pointins --num-scenes 1",
     r"python tools/ablate_rule.py .*": "--num-scenes 2",
