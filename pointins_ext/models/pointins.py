@@ -150,7 +150,9 @@ class PointINS(PointModel):
         bias correction, and the first real ones make steps of 4 to 6 times the learning rate.
         """
         for parameter in self.student.offset_head.parameters():
-            self.trainer.optimizer.state.pop(parameter, None)
+            state = self.trainer.optimizer.state[parameter]
+            for key in [key for key, value in state.items() if not isinstance(value, bool)]:
+                del state[key]  # flags stay: Muon marks its parameters once, when it is made
 
     def _scene_field(self, views: BackboneOutput, head: _OffsetHead, passes: Passes) -> OffsetField:
         return scene_field(views, head, self._views_per_scene(views, passes))

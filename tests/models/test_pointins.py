@@ -165,8 +165,13 @@ def test_the_heads_first_step_after_the_warm_up_is_as_long_as_its_learning_rate(
         parameter.grad = torch.zeros_like(parameter)
     for _ in range(400):
         optimizer.step()  # what the zero loss of the warm-up gives
+    for parameter in head.parameters():
+        optimizer.state[parameter]["use_muon"] = False  # as Pointcept's Muon does when it is made
     model.step, before = 400, head.mlp[3].weight.detach().clone()
     model.before_step()
+    for parameter in head.parameters():
+        assert optimizer.state[parameter] == dict(use_muon=False)
+        del optimizer.state[parameter]["use_muon"]
     model(batch())["loss"].backward()
     optimizer.step()
     step = (head.mlp[3].weight - before).abs().max()
