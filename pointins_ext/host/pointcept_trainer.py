@@ -16,9 +16,9 @@ from pointins_ext.embedded.scheduler import OneCycleLR
 from pointins_ext.engine.ddp import create_ddp_model
 from pointins_ext.engine.step import TrainingStep, amp_dtype
 from pointins_ext.errors import require_scenes
+from pointins_ext.host import stand_ins
 from pointins_ext.host.flash import disable_flash, has_flash
 from pointins_ext.host.pointcept_model import build_model, cuda_stays_here
-from pointins_ext.host.stand_ins import ANNOUNCEMENTS
 
 
 @TRAINERS.register_module("PointINSTrainer")
@@ -39,8 +39,8 @@ class PointINSTrainer(TrainingStep, Trainer):
         self.amp_dtype = amp_dtype(cfg, self.device, self.logger)
         if self.device.type == "cpu" and half:
             self.logger.info("No GPU: enable_amp = False, full precision")
-        for line in ANNOUNCEMENTS.values():
-            self.logger.info(f"Stand-in: {line}")
+        if line := stand_ins.summary():
+            self.logger.info(f"Stand-ins: {line}")
 
     def train(self):
         # Pointcept logs the traceback and exits: the log file keeps it, the caller gets the error itself

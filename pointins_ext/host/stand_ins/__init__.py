@@ -56,6 +56,14 @@ def installed():
             del sys.modules[name]
 
 
+def summary() -> str:
+    """All announcements in one line, those with one reason together."""
+    names = {}
+    for name, line in ANNOUNCEMENTS.items():
+        names.setdefault(line.removeprefix(f"{name} ").removeprefix("is "), []).append(name)
+    return "; ".join(f"{', '.join(group)} ({reason})" for reason, group in names.items())
+
+
 def serve_litept() -> None:
     """Give Pointcept's LitePT the function of flash-attn that it calls, where flash-attn cannot run.
 

@@ -1,5 +1,6 @@
 """Stand-ins get into place where something is missing, say so, and leave what works alone."""
 
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ with stand_ins.installed():
     folder = torch_scatter.__file__.split("/")[-2]
     print("inside", pointops.__name__, folder, "open3d" in sys.modules)
 print("after", "open3d" in sys.modules, importlib.util.find_spec("pointops") is not None)
+print("in one line:", stand_ins.summary())
 print(*stand_ins.ANNOUNCEMENTS.values(), sep="\\n")
 """
 
@@ -28,7 +30,8 @@ def test_what_is_missing_is_announced_and_placeholders_leave(light):
     printed = python(CODE.format(before=""), light)
     assert "inside pointins_ext.host.stand_ins.pointops stand_ins True" in printed and "after False True" in printed
     assert "pointops is not installed: plain PyTorch takes its place" in printed
-    announced = [line.split()[0] for line in printed.splitlines()[2:]]
+    assert re.search(r"in one line: pointops, .*torch_\w+ \(not installed: plain PyTorch takes its place\); ", printed)
+    announced = [line.split()[0] for line in printed.splitlines()[3:]]
     assert len(announced) == len(set(announced)) >= 4
 
 
