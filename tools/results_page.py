@@ -37,12 +37,17 @@ BOXES = ("box25", "box50")
 METHODS = dict(pointins="**PointINS**", kmeans="DOS + k-means", hdbscan="HDBSCAN", components="components")
 SCORES = dict(ap50="AP50", map="mAP", ap25="AP25", ari="ARI", recall50_touching="touching", recall50_free="free")
 ROOMS = ("map", "miou", "pq", "raw_pointins_map", "raw_pointins_recall50_touching")
+VARIED = ("map", "ap50", "miou", "pq", "raw_pointins_map", "raw_pointins_ap50", "raw_pointins_recall50_touching")
 PLANES_OFF = ("off_pointins_map", "off_pointins_recall50_touching")
 PLUGIN = ("map", "ap50", "miou", "pq", "raw_pointins_map", PLANES_OFF[1])
 SCANS = ("map", "ap50", "probe_cosine", "raw_pointins_map", "raw_pointins_ap50", ROOMS[-1], PLANES_OFF[0])
 SWEEPS = ("miou", "pq", "raw_pointins_map", "raw_pointins_ap50", "off_pointins_map")
-# data -> its name in the overview, and the score of its linear probe
-PROBES = dict(rooms=("synthetic rooms", "map"), mosd=("real table tops", "map"), drives=("simulated sweeps", "pq"))
+# rows -> their name in the overview, the score of the linear probe, and the arm with the branch
+PROBES = dict(
+    rooms_varied=("synthetic rooms, default targets", "map", "scr"),
+    mosd=("real table tops, earlier targets", "map", "odr_kmeans"),
+    drives=("simulated sweeps, earlier targets", "pq", "odr_kmeans"),
+)
 TARGETS = dict(cosine_cut="cosine, cut objects", kept="kept", stuff="stuff", ratio="length ratio", apart="apart, m")
 CHANNEL_SCORES = ("ap50", "map", "recall50_touching")
 LABEL_FREE = dict(rooms="synthetic rooms", mosd="real table tops", pandaset="real sweeps")
@@ -60,10 +65,10 @@ def overview() -> str:
         runs = label_free_runs(data, "val")
         for score, name in dict(ap50="AP50", map="mAP").items():
             lines.append([f"{title}: instances without labels, {name}", *best_rival(runs, score), *means(runs, score)])
-    for data, (title, probe) in PROBES.items():
+    for data, (title, probe, arm) in PROBES.items():
         rows = of_steps(stored(data), STEPS)
         score = dict(map="mAP", pq="PQ")[probe]
-        lines.append([f"{title}: linear probe, {score}", "without the branch", *compared(rows, probe)])
+        lines.append([f"{title}: linear probe, {score}", "without the branch", *compared(rows, probe, arm)])
     return markdown(["", "against", "its score", "with the branch", "difference"], lines)
 
 
@@ -93,12 +98,9 @@ def mean_score(runs: list[dict], protocol: str, method: str, score: str) -> floa
     return 100 * sum(run[protocol][method][score] for run in runs) / len(runs)
 
 
-def compared(rows, column: str) -> tuple[str, str, str]:
-    return (
-        values(rows, "none", column),
-        values(rows, "odr_kmeans", column),
-        text(paired(rows, "odr_kmeans", "none", column), 1, True),
-    )
+def compared(rows, column: str, arm: str) -> tuple[str, str, str]:
+    """Without the branch, with it, and the difference."""
+    return values(rows, "none", column), values(rows, arm, column), text(paired(rows, arm, "none", column), 1, True)
 
 
 def values(rows, arm: str, column: str) -> str:
@@ -227,6 +229,7 @@ TABLES = {
     "channels": channels,
     "targets, rooms": lambda: targets("rooms"),
     "targets, table tops": lambda: targets("mosd"),
+    "ladder, rooms, default targets": lambda: ladder("rooms_varied", VARIED),
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
     "ladder, table tops": lambda: ladder("mosd", SCANS),
     "ladder, sweeps": lambda: ladder("drives", SWEEPS),

@@ -24,7 +24,7 @@ def test_every_table_stands_once_and_every_file_of_rows_is_shown():
     pages = "".join(path.read_text(encoding="utf-8") for path in results_page.PAGES)
     assert sorted(name for _, name, _ in results_page.MARKED.findall(pages)) == sorted(results_page.TABLES)
     files = {path.stem for path in (ROOT / "tools/results").glob("*.json")}
-    assert files == {"rooms", "drives", "mosd", "label_free", "rule", "channels", "targets"}
+    assert files == {"rooms", "rooms_varied", "drives", "mosd", "label_free", "rule", "channels", "targets"}
     for name in files:
         assert f"({name}.json)" in pages
 
@@ -51,9 +51,9 @@ def test_a_changed_row_changes_the_page(monkeypatch):
 def test_the_overview_agrees_with_the_ladders():
     lines = [cells(line) for line in results_page.overview().splitlines()[2:]]
     probes = lines[2 * len(results_page.LABEL_FREE) :]
-    for (data, (_, probe)), line in zip(results_page.PROBES.items(), probes, strict=True):
+    for (data, (_, probe, arm)), line in zip(results_page.PROBES.items(), probes, strict=True):
         ladder = {row[0]: row[2] for row in map(cells, results_page.ladder(data, (probe,)).splitlines()[2:])}
-        assert line[2:] == [ladder["none"], ladder["odr_kmeans"], ladder["odr_kmeans - none"]]
+        assert line[2:] == [ladder["none"], ladder[arm], ladder[f"{arm} - none"]]
 
 
 def test_the_overview_names_the_best_rival_of_each_score():
