@@ -26,14 +26,15 @@ class TaskTester:
 
     save: keep the predictions on raw points, save_path/result/NAME.npz; `pointins submit` packs them. Then
     a split may also lack labels, and has no score, but no two scenes may have one name: ValueError.
-    model: one that is loaded already, as Pointcept's PreciseEvaluator has. verbose: a key of Pointcept's testers, so
-    that test.type alone may change in its configs; ours always say what they do. FileNotFoundError or ValueError where
-    the weights are missing or do not fit.
+    model: one that is loaded already, as Pointcept's PreciseEvaluator has. `verbose`, a key of Pointcept's testers, is
+    left aside, so that test.type alone may change in its configs. FileNotFoundError or ValueError where the weights are
+    missing or do not fit.
     """
 
     collate = staticmethod(partial(point_collate_fn, mix_prob=0))
 
-    def __init__(self, cfg, save=False, model=None, verbose=False, **settings):
+    def __init__(self, cfg, save=False, model=None, **settings):
+        settings.pop("verbose", None)
         self.cfg = cfg
         self.save = save
         self.task = self.new_task(cfg.data, **settings)

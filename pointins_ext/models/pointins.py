@@ -150,7 +150,7 @@ class PointINS(PointModel):
         bias correction, and the first real ones make steps of 4 to 6 times the learning rate.
         """
         for parameter in self.student.offset_head.parameters():
-            state = self.trainer.optimizer.state[parameter]
+            state = self.trainer.optimizer.state.get(parameter, {})
             for key in [key for key, value in state.items() if not isinstance(value, bool)]:
                 del state[key]  # flags stay: Muon marks its parameters once, when it is made
 

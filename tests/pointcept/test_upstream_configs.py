@@ -15,6 +15,9 @@ from tests.fixtures.upstream_pretraining import CONFIGS, IDS, OPTIONS, shrink, u
 README = Path(__file__).parents[2] / "configs" / "pointins" / "README.md"
 ROWS = dict(re.findall(r"^\| `([a-z0-9]+/[\w-]+)` \| (.*) \|$", README.read_text(encoding="utf-8"), re.MULTILINE))
 RUNS = "yes | yes | yes | yes"
+# of the classes and data sets of others: python -m pytest -m slow
+ALIKE = ("concerto/pretrain-concerto-v1m1-1-large-base", "concerto/pretrain-concerto-v1m1-2-large-video")
+CASES = [pytest.param(p, id=i, marks=pytest.mark.slow if i in ALIKE else ()) for p, i in zip(CONFIGS, IDS, strict=True)]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +40,7 @@ def test_readme_lists_what_pointcept_ships():
     assert sorted(ROWS) == IDS
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=IDS)
+@pytest.mark.parametrize("path", CASES)
 def test_it_trains_and_resumes_or_says_why_not(path, request):
     row = ROWS[request.node.callspec.id]
     if row != RUNS:
