@@ -152,10 +152,10 @@ def rule_parts() -> str:
 
 def channels() -> str:
     """Label-free scores of rooms, as if no scan had colors or normals, trained on all channels or with some dropped."""
-    lines = []
+    rows, lines = stored("channels"), []
     for option, name in ((False, "default"), (True, "`drop_color=0.3 drop_normal=0.3`")):
         for without in ([], ["color"], ["normal"], ["color", "normal"]):
-            runs = [r for r in stored("channels") if (r["option"], r["without"]) == (option, without)]
+            runs = [r for r in rows if (r["option"], r["without"]) == (option, without)]
             cells = [", ".join(f"{100 * run[score]:.1f}" for run in runs) for score in CHANNEL_SCORES]
             lines.append([name, " and ".join(without) or "nothing", *cells])
     return markdown(["trained with", "scans without", *(SCORES[score] for score in CHANNEL_SCORES)], lines)

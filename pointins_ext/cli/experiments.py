@@ -48,13 +48,19 @@ def find_config(name, dataset=None):
     path = Path(f"{name}.py")
     if path.is_file():
         return path, dataset or path.parent.name
-    roots = [root for root in (CONFIGS, _pointcept_configs()) if root]
-    for root in roots:
+    for root in _config_roots():
         if (root / inside).is_file():
             return root / inside, dataset or inside.parts[0]
     from pointins_ext.embedded.config_file import near_names  # here, because it brings PyTorch
 
-    raise FileNotFoundError(f"config file {inside} not found{near_names(str(inside), roots)}")
+    raise FileNotFoundError(f"config file {inside} not found{near_names(str(inside), list(_config_roots()))}")
+
+
+def _config_roots():
+    """Our folder of configs, then Pointcept's: looking for that brings PyTorch, so only where ours has none."""
+    yield CONFIGS
+    if theirs := _pointcept_configs():
+        yield theirs
 
 
 def _pointcept_configs():

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from pointins_ext.embedded.modules import PointModule, PointSequential
-from pointins_ext.embedded.point_transformer_v3 import MLP, DropPath, PointTransformerV3, Unpooling
+from pointins_ext.embedded.modules import PointSequential
+from pointins_ext.embedded.point_transformer_v3 import MLP, DropPath, PointTransformerV3, ResidualBlock, Unpooling
 from pointins_ext.embedded.point_transformer_v3m1_base import Embedding
 from pointins_ext.embedded.point_transformer_v3m2_sonata import GridPooling
 from pointins_ext.embedded.registry import MODELS
@@ -51,7 +51,7 @@ class RotaryAttention(SerializedAttention):
         return found.half().to(v.dtype)
 
 
-class Block(PointModule):
+class Block(ResidualBlock):
     """A 3x3x3 convolution, or a norm alone; then, with `attn`, attention and MLP, each with a skip connection."""
 
     def __init__(
@@ -92,12 +92,6 @@ class Block(PointModule):
         if self.attn is None:
             return point
         return self.residual(self.residual(point, self.norm1, self.attn), self.norm2, self.mlp)
-
-    def residual(self, point, norm, layer):
-        shortcut = point.feat
-        point = self.drop_path(layer(norm(point) if self.pre_norm else point))
-        point.feat = shortcut + point.feat
-        return point if self.pre_norm else norm(point)
 
 
 @MODELS.register_module("LitePT-v1")
@@ -146,14 +140,8 @@ class LitePT(PointTransformerV3):
             dec_more=dict(conv=dec_conv, attn=dec_attn, rope_freq=dec_rope_freq),
             **shared,
         )
-        self.attends = list(enc_attn)
+        self.serialized = enc_attn[0]
         for stage in range(1, len(enc_attn)):
             self.enc.get_submodule(f"enc{stage}").down.serialized = enc_attn[stage]
         if not self.enc_mode and any(dec and not enc for dec, enc in zip(dec_attn, enc_attn, strict=False)):
             raise UserError(f"LitePT-v1: dec_attn is {dec_attn}, but enc_attn {enc_attn} sorts no voxels there")
-
-    def serialize(self, point):
-        if self.attends[0]:
-            super().serialize(point)
-        else:
-            point["order"] = self.order

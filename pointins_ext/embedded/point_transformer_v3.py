@@ -11,6 +11,8 @@ from pointins_ext.embedded.structure import Point
 from pointins_ext.errors import UserError, UserKeyError
 from pointins_ext.ops.subm_conv import SubMConv3d
 
+SIZE = ("channels", "num_head", "patch_size")  # of a block, what every variant has
+
 
 class LayerScale(nn.Module):
     """Learned gain for each channel."""
@@ -51,7 +53,24 @@ class MLP(nn.Module):
         return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
 
 
-class Block(PointModule):
+class ResidualBlock(PointModule):
+    """Layers with a norm, before them or after, stochastic depth and a skip connection; a subclass has both."""
+
+    pre_norm: bool
+    drop_path: PointSequential
+
+    def residual(self, point, norm, *layers):
+        shortcut = point.feat
+        if self.pre_norm:
+            point = norm(point)
+        for layer in layers:
+            point = layer(point)
+        point = self.drop_path(point)
+        point.feat = shortcut + point.feat
+        return point if self.pre_norm else norm(point)
+
+
+class Block(ResidualBlock):
     """Conditional position encoding by a 3x3x3 convolution, attention, MLP, each with a skip connection."""
 
     def __init__(
@@ -87,14 +106,6 @@ class Block(PointModule):
         point.feat = shortcut + point.feat
         point = self.residual(point, self.norm1, self.attn, self.ls1)
         return self.residual(point, self.norm2, self.mlp, self.ls2)
-
-    def residual(self, point, norm, layer, scale):
-        shortcut = point.feat
-        if self.pre_norm:
-            point = norm(point)
-        point = self.drop_path(scale(layer(point)))
-        point.feat = shortcut + point.feat
-        return point if self.pre_norm else norm(point)
 
 
 class Unpooling(PointModule):
@@ -135,6 +146,8 @@ class PointTransformerV3(PointModule):
     `unpooling(in_channels, skip_channels, channels)`, `block(channels, num_heads, patch_size, ...)`; and in `enc_more`
     and `dec_more` what else its blocks take, name -> a value a stage.
     """
+
+    serialized = True  # whether the points of the input are sorted along the curves
 
     def __init__(
         self,
@@ -217,10 +230,10 @@ class PointTransformerV3(PointModule):
         return stages
 
     def add_blocks(self, stage, block, sizes, s, drop_path):
-        own = {name: value[s] for name, value in sizes.items() if name != "depths"}
-        own = own.pop("channels"), own.pop("num_head"), own.pop("patch_size"), own
+        size = [sizes[name][s] for name in SIZE]
+        more = {name: value[s] for name, value in sizes.items() if name not in (*SIZE, "depths")}
         for i, rate in enumerate(drop_path):
-            stage.add(block(*own[:3], order_index=i % len(self.order), drop_path=rate, **own[3]), name=f"block{i}")
+            stage.add(block(*size, order_index=i % len(self.order), drop_path=rate, **more), name=f"block{i}")
 
     def forward(self, data_dict):
         point = Point(data_dict)
@@ -231,14 +244,12 @@ class PointTransformerV3(PointModule):
                 f"feat has {point.feat.shape[1]} channels, the backbone expects in_channels={self.in_channels}; "
                 "match Collect(feat_keys=...) in the data config"
             )
-        self.serialize(point)
+        point["order"] = self.order
+        if self.serialized:
+            point.serialization(order=self.order, shuffle_orders=self.shuffle_orders)
         point.sparsify()
         point = self.enc(self.embedding(point))
         return point if self.enc_mode else self.dec(point)
-
-    def serialize(self, point):
-        """Sort the points of the input along the curves."""
-        point.serialization(order=self.order, shuffle_orders=self.shuffle_orders)
 
 
 def check_stages(prefix, sizes, expected):

@@ -14,7 +14,7 @@ from pointins_ext.ops.subm_conv import SubMConv3d
 from pointins_ext.ops.voxels import sorted_runs, voxel_key
 
 AVERAGED = ("coord", "origin_coord", "color")
-CARRIED = ("condition", "context", "name", "split")
+CARRIED = ("condition", "context", "name", "split", "order")
 
 
 class Embedding(PointModule):
@@ -75,8 +75,6 @@ class GridPooling(PointModule):
         pooled = self.act(self.norm(pooled))
         if self.serialized:
             pooled.serialization(order=point.order, shuffle_orders=True)
-        else:
-            pooled["order"] = point.order
         pooled.sparsify()
         return pooled
 

@@ -68,8 +68,8 @@ class PointINSTrainer(TrainingStep, Trainer):
 
     def build_model(self):
         if not has_flash(self.device):
-            for path in disable_flash(self.cfg.model):
-                self.logger.info(f"flash-attn is not installed or there is no GPU: {path}")
+            for line in disable_flash(self.cfg.model):
+                self.logger.info(f"flash-attn is not installed or there is no GPU: {line}")
         if self.device.type == "cuda":
             return super().build_model()
         model = build_model(self.cfg.model)

@@ -1,5 +1,7 @@
 """Backbone and offset head over whole scans."""
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -46,7 +48,9 @@ class Predictor:
         level = cfg.model.pretrainer.get("up_cast_level", 2)
         views = _step(transform, "a generator of views", "global_transform")
         centered = any(t["type"] == "CenterShift" for t in views["global_transform"])
-        no_color = 0.0 if _has_step(transform, "RandomDropColor") else 0.5
+        parts = (views.get(f"{part}_transform") or () for part in ("global_shared", "global", "local"))
+        steps = itertools.chain(transform, *parts)
+        no_color = 0.0 if any(step["type"] == "RandomDropColor" for step in steps) else 0.5
         return cls(networks, sample["grid_size"], keys, level, scale or train.get("scale", 1.0), centered, no_color)
 
     @property
@@ -183,13 +187,6 @@ def _step(transform, name: str, key: str) -> dict:
             f"data.train.transform of the checkpoint's config has no {name} ({key}): not a pretraining config"
         )
     return step
-
-
-def _has_step(node, kind: str) -> bool:
-    """Whether a step of the type `kind` is in a pipeline, or in one inside it."""
-    if isinstance(node, dict):
-        return node.get("type") == kind or any(_has_step(value, kind) for value in node.values())
-    return isinstance(node, (list, tuple)) and any(_has_step(item, kind) for item in node)
 
 
 def _to_loss_level(point, levels: int):

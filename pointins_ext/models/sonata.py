@@ -82,6 +82,7 @@ class Sonata(TeacherStudent):
             ),
             up_cast_level,
         )
+        # as Pointcept's class has them: PointINS sees by them that points are masked
         self.mask_loss_weight, self.roll_mask_loss_weight = mask_loss_weight, roll_mask_loss_weight
         weights = dict(mask_loss=mask_loss_weight, roll_mask_loss=roll_mask_loss_weight, unmask_loss=unmask_loss_weight)
         self.loss_weights = {name: weight for name, weight in weights.items() if weight > 0}

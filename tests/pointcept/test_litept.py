@@ -41,10 +41,10 @@ def batch():
     generator = torch.Generator().manual_seed(0)
     grid = torch.randint(0, 14, (900, 3), generator=generator)
     grid[600:] //= 2
-    grid = torch.cat([grid[:600].unique(dim=0), grid[600:].unique(dim=0)])
-    first = len(torch.randint(0, 14, (900, 3), generator=torch.Generator().manual_seed(0))[:600].unique(dim=0))
+    first, second = grid[:600].unique(dim=0), grid[600:].unique(dim=0)
+    grid = torch.cat([first, second])
     feat = torch.randn(len(grid), 4, generator=generator)
-    return dict(coord=grid * 0.1, grid_coord=grid, feat=feat, offset=torch.tensor([first, len(grid)]))
+    return dict(coord=grid * 0.1, grid_coord=grid, feat=feat, offset=torch.tensor([len(first), len(grid)]))
 
 
 def run(model, train):

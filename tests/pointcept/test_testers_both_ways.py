@@ -1,6 +1,5 @@
 """Pointcept's tester and ours on one checkpoint: one split, one score."""
 
-import numpy as np
 import pytest
 import torch
 from pointcept.engines import test as theirs
@@ -16,8 +15,6 @@ def without_a_gpu(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.nn.Module, "cuda", lambda module, *args: module)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    if not hasattr(np, "in1d"):
-        monkeypatch.setattr(np, "in1d", np.isin, raising=False)
 
 
 def trained(name):

@@ -10,7 +10,7 @@ from pointcept.models.sonata.sonata_v1m1_base import Sonata
 
 from pointins_ext.cli.request import configured
 from pointins_ext.host import MODELS, TRAINERS, default_config_parser, default_setup
-from tests.fixtures.upstream_pretraining import CONFIGS, IDS, OPTIONS, shrink, use_tiny_image_encoder
+from tests.fixtures.upstream_pretraining import CONFIGS, IDS, IMAGES, OPTIONS, shrink, use_tiny_image_encoder
 
 README = Path(__file__).parents[2] / "configs" / "pointins" / "README.md"
 ROWS = dict(re.findall(r"^\| `([a-z0-9]+/[\w-]+)` \| (.*) \|$", README.read_text(encoding="utf-8"), re.MULTILINE))
@@ -27,13 +27,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def switched(path, **options):
-    options = {key: value for key, value in (OPTIONS | options).items() if key not in OPTIONS or _has(path, key)}
-    args = Namespace(config_file=str(path), extend="pointins", options={**options, "save_path": "exp/run"})
-    return configured(default_config_parser, args)
-
-
-def _has(path, key):
-    return re.search(rf"^{key} = ", path.read_text(encoding="utf-8"), re.MULTILINE) or key in ("enable_wandb", "seed")
+    images = IMAGES if "crop_h = " in path.read_text(encoding="utf-8") else {}
+    options = OPTIONS | images | options | dict(save_path="exp/run")
+    return configured(default_config_parser, Namespace(config_file=str(path), extend="pointins", options=options))
 
 
 def test_readme_lists_what_pointcept_ships():
@@ -75,7 +71,7 @@ class LAM3C(Sonata):
 
     def forward(self, data_dict, return_point=False):
         result = super().forward(data_dict, return_point)
-        keys = dict.fromkeys(("coord", "origin_coord", "feat", "offset"))
+        keys = ("coord", "origin_coord", "feat", "offset")
         points = {key: data_dict[f"global_{key}"] for key in keys} | dict(grid_size=data_dict["grid_size"][0])
         noisy = points | dict(feat=points["feat"] + 0.01 * torch.randn_like(points["feat"]))
         feat = self.student.backbone(noisy).feat

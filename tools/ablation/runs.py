@@ -143,27 +143,25 @@ class Run:
         if self.arm.backbone is None:
             return target
         width = sum(self.arm.backbone["enc_channels"][1:])  # of the stages from the loss down
-        return self.child(target, dict(pretrainer=dict(backbone=self.arm.backbone, head_in_channels=width)))
+        return self.child(target, model=dict(pretrainer=dict(backbone=self.arm.backbone, head_in_channels=width)))
 
     def downstream(self, name: str) -> Path:
         shipped = ROOT / f"configs/pointins/{name}{self.arm.probe}.py"
         if self.arm.backbone is None:
             return shipped
         width = sum(self.arm.backbone["enc_channels"])
-        return self.child(shipped, dict(backbone=self.arm.backbone, backbone_out_channels=width))
+        return self.child(shipped, model=dict(backbone=self.arm.backbone, backbone_out_channels=width))
 
-    def child(self, parent: Path, model: dict) -> Path:
-        """A config in the folder of the run: `parent` with another model."""
-        target = self.folder / f"{parent.stem}-{self.name}.py"
-        target.write_text(f'_base_ = ["{parent}"]\nmodel = {model!r}\n', encoding="utf-8")
+    def child(self, parent: Path, **changes: dict) -> Path:
+        """A config in the folder of the run: `parent` with changes, named by what they change."""
+        target = self.folder / f"{parent.stem}-{'-'.join(changes)}.py"
+        lines = (f"{key} = {value!r}\n" for key, value in changes.items())
+        target.write_text(f'_base_ = ["{parent}"]\n' + "".join(lines), encoding="utf-8")
         return target
 
     def semantic(self, name: str) -> Path:
         """A panoptic config whose semantics are scored as they are before the groups vote, in one pass."""
-        target = self.folder / "semantic.py"
-        test = 'test = dict(_delete_=True, type="SemanticTester", fragments=False)'
-        target.write_text(f'_base_ = ["{self.downstream(name)}"]\n{test}\n', encoding="utf-8")
-        return target
+        return self.child(self.downstream(name), test=dict(_delete_=True, type="SemanticTester", fragments=False))
 
     def label_free(self, weight: Path) -> list:
         flags = list(self.setting.label_free)
