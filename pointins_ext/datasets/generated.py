@@ -77,5 +77,8 @@ class GeneratedDataset(DefaultDataset):
     def _generate(self, split, index):
         seed = np.random.SeedSequence(self.seed, spawn_key=(SPLITS.index(split), index))
         scene = self.generate(seed, name=f"{self.KIND}_{split}_{self.seed}_{index:04d}", **self.knobs)
-        scene["split"] = split
+        return self._prepared(dict(scene, split=split))
+
+    def _prepared(self, scene):
+        """The scene as it is kept: what a subclass does to it once, before all transforms."""
         return scene

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pointins_ext.datasets.beams import LAYOUTS, BeamLayout
+from pointins_ext.datasets.synthetic.ray_hits import hit
 from pointins_ext.datasets.synthetic.room_shapes import footprint, rotation
 
 # nuScenes drives with the HDL-32E, Argoverse 2 with VLP-32Cs, SemanticKITTI with the HDL-64E.
@@ -72,9 +73,8 @@ def cast(parts, pose, elevations, azimuth):
         if part.yaw:
             start = np.append(start[:2] @ turned, start[2])
             direction = np.column_stack([direction[:, :2] @ turned, direction[:, 2]])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t, facing = (hit.reshape(len(ray), -1) for hit in _HITS[part.kind](part.size / 2, start, direction))
-            nearer = (t > 0) & (t < distance[:, column])  # False for nan
+        t, facing = (value.reshape(len(ray), -1) for value in hit(part, start, direction))
+        nearer = (t > 0) & (t < distance[:, column])  # False for nan
         beam, index = np.nonzero(nearer)
         target = (beam, column[index])
         distance[target], cosine[target], owner[target] = t[nearer], facing[nearer], number
@@ -114,40 +114,3 @@ def _columns(parts, pose, azimuth):
         whole if full else np.arange(low, high + 1) % len(azimuth)
         for full, low, high in zip(around, first, last, strict=True)
     ]
-
-
-def _box(half, start, ray):
-    enter, leave = (-half - start) / ray, (half - start) / ray
-    enter, leave = np.minimum(enter, leave), np.maximum(enter, leave)
-    axis = enter.argmax(axis=1)
-    t = np.take_along_axis(enter, axis[:, None], 1)[:, 0]
-    facing = np.abs(np.take_along_axis(ray, axis[:, None], 1)[:, 0])
-    return np.where(t <= leave.min(axis=1), t, np.inf), facing
-
-
-def _cylinder(half, start, ray):
-    """Upright, of the same radius everywhere."""
-    a, b = (ray[:, :2] ** 2).sum(axis=1), ray[:, :2] @ start[:2]
-    root = np.sqrt(b**2 - a * ((start[:2] ** 2).sum() - half[0] ** 2))
-    side = (-b - root) / a
-    cap = (np.copysign(half[2], start[2]) - start[2]) / ray[:, 2]
-    at_side = np.abs(start[2] + side * ray[:, 2]) <= half[2]
-    at_cap = np.square(start[:2] + cap[:, None] * ray[:, :2]).sum(axis=1) <= half[0] ** 2
-    t = np.where(at_side, side, np.where(at_cap, cap, np.inf))
-    return t, np.where(at_side, root / half[0], np.abs(ray[:, 2]))
-
-
-def _spheroid(half, start, ray):
-    # a unit sphere in coordinates divided by the half axes
-    origin, direction = start / half, ray / half
-    a, b = (direction**2).sum(axis=1), direction @ origin
-    t = (-b - np.sqrt(b**2 - a * ((origin**2).sum() - 1))) / a
-    normal = (origin + t[:, None] * direction) / half
-    return t, np.abs((normal * ray).sum(axis=1)) / np.linalg.norm(normal, axis=1)
-
-
-def _plane(half, start, ray):
-    return -start[2] / ray[:, 2], np.abs(ray[:, 2])
-
-
-_HITS = dict(box=_box, frustum=_cylinder, spheroid=_spheroid, plane=_plane)

@@ -1,0 +1,30 @@
+"""The recipe of the weights that the package ships as `outdoor`: 180 simulated sweeps of four sensors, 1,800 steps.
+
+HDL-32E, VLP-32C, HDL-64E in two densities, and a sparse one of 16 beams; near and far, clean and noisy, with parked
+rows, crowds, parks and crossings. No sweep of a real street goes in. It resumes where it was stopped.
+"""
+
+_base_ = ["pretrain-dos-drives.py"]
+
+scene_seed = 0
+eval_epoch = 10  # 180 steps each
+
+data = dict(
+    train=dict(
+        _delete_=True,
+        type="MixedDataset",
+        datasets=[
+            dict(type="SyntheticDrivesDataset", num_scenes=number, seed=scene_seed + i, drive=drive)
+            for i, (number, drive) in enumerate(
+                (
+                    (50, dict(sensor="hdl32")),
+                    (40, dict(sensor="vlp32", columns=1080)),
+                    (40, dict(sensor="hdl64", columns=1440, max_range=80.0)),
+                    (30, dict(sensor="hdl64", noise=0.03, dropout=0.15)),
+                    (20, dict(sensor="sparse16", columns=1080)),
+                )
+            )
+        ],
+        transform={{_base_.transform}},
+    )
+)
