@@ -105,7 +105,7 @@ def evaluate(predictor, scenes: list[dict], parameters: dict, names: tuple[str, 
         prediction = scene["prediction"] = predictor(scene)
         scene["voxels"] = dict(coord=prediction.coord, feat=prediction.feat, plane=on_planes(prediction.coord))
         if "pointins" in names:
-            scene["found"] = prediction.find(plane=scene["voxels"]["plane"])
+            scene["found"] = prediction.find()
             label_pointins(scene["voxels"], scene["found"])
         label_scene(scene["voxels"], {name: rules[name] for name in rules if name in names}, voxel)
         coord, instance = torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"])
@@ -170,7 +170,9 @@ def main(argv):
     parser.add_argument(
         "--rivals", choices=sorted(stored_rivals()), help="whose parameters they take (default: --data)"
     )
-    parser.add_argument("--without", nargs="+", default=(), choices=("color", "normal"), help="as if no scan had them")
+    parser.add_argument(
+        "--without", nargs="+", default=(), choices=("color", "normal", "strength"), help="as if no scan had them"
+    )
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="rows of the tables (all)")
     parser.add_argument("--json", type=output_file, help="write the tables here")
     args = parser.parse_args(argv)

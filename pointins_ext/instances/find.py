@@ -7,7 +7,7 @@ import torch
 
 from pointins_ext.branch import GraphRule
 from pointins_ext.instances.cluster import drop_small, join_leftovers
-from pointins_ext.ops import as_array, estimate_normals, orient_normals, plane_points, smooth_normals
+from pointins_ext.ops import as_array, estimate_normals, orient_normals, plane_numbers, smooth_normals
 
 REACH_VOXELS = 10.0  # how far leftovers join the nearest instance
 MIN_VOXELS = 50
@@ -26,15 +26,17 @@ class Instances:
 def find_instances(coord, offset, feat, voxel, normal=None, plane=None, min_points=MIN_VOXELS, rule=None) -> Instances:
     """Instances of the voxels `coord` (V,3), meters with z up, of edge `voxel`.
 
-    offset (V,3), meters; feat (V,C) of the loss stage; normal (V,3) unit, outward, and plane (V,) bool: estimated if
-    None. Dominant planes are instances of their own, `stuff`; all else follows the graph `rule`. Instances under
-    `min_points` voxels are none: their voxels take the nearest instance within 10 voxels, else -1.
+    offset (V,3), meters; feat (V,C) of the loss stage; normal (V,3) unit, outward, and plane (V,), the number of a
+    voxel's plane, 0 for none: estimated if None. Each dominant plane, and each of its parts that are apart, is an
+    instance of its own, `stuff`; all else follows the graph `rule`. Instances under `min_points` voxels are none: their
+    voxels take the nearest instance within 10 voxels, else -1.
     """
     coord, offset, feat = (torch.as_tensor(as_array(value)).float() for value in (coord, offset, feat))
-    plane = plane_points(coord) if plane is None else torch.as_tensor(as_array(plane))
+    number = plane_numbers(coord) if plane is None else torch.as_tensor(as_array(plane)).long()
+    plane = number > 0
     one_scan = torch.zeros(len(coord), dtype=torch.long)
     merged = (rule or GraphRule())(coord, feat, offset, surface_normals(coord, normal), one_scan, voxel, plane)
-    label, rest = merged.label.numpy(), merged.rest.numpy()
+    label, rest = _planes_apart(merged.label.numpy(), merged.rest.numpy(), number.numpy())
     rest = rest[np.bincount(label, minlength=len(rest)) >= min_points]
     label = join_leftovers(drop_small(label, min_points), coord, REACH_VOXELS * voxel)
     return Instances(label, _stuff(label, plane.numpy()), _scores(label, rest))
@@ -45,6 +47,12 @@ def surface_normals(coord, normal=None):
     if normal is None:
         normal = orient_normals(coord, estimate_normals(coord))
     return smooth_normals(coord, torch.as_tensor(as_array(normal)).float())
+
+
+def _planes_apart(label, rest, number):
+    """Labels (V,) and evidence with walls and floor, which meet, as an instance each; number (V,) of the plane."""
+    part, label = np.unique(np.stack([label, number]), axis=1, return_inverse=True)
+    return label.reshape(-1), rest[part[0]]
 
 
 def _stuff(label, plane):

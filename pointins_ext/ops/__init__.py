@@ -10,7 +10,7 @@ from pointins_ext.ops.components import (
 from pointins_ext.ops.kmeans import kmeans
 from pointins_ext.ops.neighbours import neighbours
 from pointins_ext.ops.normals import estimate_normals, orient_normals, smooth_normals
-from pointins_ext.ops.planes import largest_plane, plane_points
+from pointins_ext.ops.planes import largest_plane, plane_numbers, plane_points
 from pointins_ext.ops.segment import segment_count, segment_max, segment_mean, segment_rank, segment_sum
 from pointins_ext.ops.voxels import voxelize
 
@@ -24,6 +24,7 @@ __all__ = [
     "neighbor_components",
     "neighbours",
     "orient_normals",
+    "plane_numbers",
     "plane_points",
     "radius_components",
     "segment_count",

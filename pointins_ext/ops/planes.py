@@ -10,8 +10,13 @@ MIN_COSINE = 0.9  # between a plane and the local normal of a point that votes f
 REFITS = 2
 
 
+def plane_points(coord, **options):
+    """Mask (N,) of the points on the planes that bound a scene, see `plane_numbers`."""
+    return plane_numbers(coord, **options) > 0
+
+
 @torch.no_grad()
-def plane_points(
+def plane_numbers(
     coord,
     threshold=None,
     min_ratio=0.04,
@@ -22,18 +27,19 @@ def plane_points(
     num_hypotheses=HYPOTHESES,
     seed=0,
 ):
-    """Mask of the points on the planes that bound a scene: what stands before them is left as objects.
+    """Which of the planes that bound a scene a point is on: what stands before them is left as objects.
 
-    coord (N, 3), meters, any orientation -> (N,) bool: within `threshold` meters of a dominant plane; None is 1/150 of
-    the scene's extent, between 0.01 and 0.2. The `max_planes` planes with most points are examined. A plane is dominant
-    if at least `min_ratio` of the points lie on it, if its patch measures at least `min_extent` (length, width) meters,
-    or 0.5 and 0.25 of the scene's extent where that is less (table tops), and if at most `max_behind` of the points lie
-    behind it: a cabinet's front has the wall behind it. So walls between two scanned rooms stay.
+    coord (N, 3), meters, any orientation -> (N,) long, 1 for the plane with most points, 0 for none: within `threshold`
+    meters of a dominant plane; None is 1/150 of the scene's extent, between 0.01 and 0.2. The `max_planes` planes with
+    most points are examined. A plane is dominant if at least `min_ratio` of the points lie on it, if its patch measures
+    at least `min_extent` (length, width) meters, or 0.5 and 0.25 of the scene's extent where that is less (table tops),
+    and if at most `max_behind` of the points lie behind it: a cabinet's front has the wall behind it. So walls between
+    two scanned rooms stay.
     RANSAC on `num_samples` points, one of them and its normal as each of `num_hypotheses`, the best refitted by least
     squares; `seed` fixes its draws.
     """
     if len(coord) < 3:
-        return torch.zeros(len(coord), dtype=torch.bool, device=coord.device)
+        return torch.zeros(len(coord), dtype=torch.long, device=coord.device)
     generator = torch.Generator().manual_seed(seed)
     position = coord.double()
     position = position - position.mean(0)
@@ -43,7 +49,7 @@ def plane_points(
     threshold = min(max(extent / 150, 0.01), 0.2) if threshold is None else threshold
     min_extent = [min(limit, share * extent) for limit, share in zip(min_extent, (0.5, 0.25), strict=True)]
 
-    on_plane = torch.zeros(len(coord), dtype=torch.bool, device=coord.device)
+    number, planes = torch.zeros(len(coord), dtype=torch.long, device=coord.device), 0
     free = torch.ones(len(sample), dtype=torch.bool, device=coord.device)  # sample points no plane has claimed yet
     for _ in range(max_planes):
         normal, level, inlier = _best_plane(sample, vote, free, threshold, num_hypotheses, generator)
@@ -53,9 +59,10 @@ def plane_points(
         behind = min((height > 2 * threshold).sum(), (height < -2 * threshold).sum())
         size = _spread(sample[inlier] @ _axes(sample[inlier])[:, 1:]).sort(descending=True).values
         if size[0] >= min_extent[0] and size[1] >= min_extent[1] and behind <= max_behind * len(sample):
-            on_plane |= (position @ normal - level).abs() <= threshold
+            planes += 1
+            number[(number == 0) & ((position @ normal - level).abs() <= threshold)] = planes
         free &= ~inlier
-    return on_plane
+    return number
 
 
 @torch.no_grad()

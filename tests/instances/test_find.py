@@ -130,3 +130,22 @@ def test_instances_are_those_of_the_rule():
     merged = UNLIKE_APART(coord, feat, offset, surface_normals(coord, normal), one_scan, STEP, plane)
     found = find_instances(*scan, normal=normal, plane=plane, rule=UNLIKE_APART)
     assert np.array_equal(found.label, drop_small(merged.label.numpy(), 50))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_floor_and_the_walls_that_it_meets_are_three(known):
+    (coord, offset, feat, voxel), part, _ = room(SMALL, LARGE)
+    ground = coord[part == 0]
+    low = ground[:, :2].min(0).values
+    high = torch.stack([ground[:, 0], ground[:, 1] * 0, ground[:, 1] - low[1] + STEP], 1)[:, [1, 0, 2]]
+    walls = [high + torch.tensor([low[0], 0, 0]), high[:, [1, 0, 2]] + torch.tensor([0, low[1], 0])]
+    number = np.concatenate([np.where(part == 0, 1, 0), *(np.full(len(wall), 2 + i) for i, wall in enumerate(walls))])
+    coord = torch.cat([coord, *walls])
+    more = len(coord) - len(offset)
+    scan = coord, torch.cat([offset, torch.zeros(more, 3)]), torch.cat([feat, feat[:1].expand(more, -1)]), voxel
+    found = find_instances(*scan, plane=number if known else None)
+    kinds = [np.bincount(found.label[number == n]).argmax() for n in (1, 2, 3)]
+    assert len(set(kinds)) == 3 and found.stuff[kinds].all() and found.stuff.sum() == 3
+    for n, kind in zip((1, 2, 3), kinds, strict=True):
+        assert (found.label[number == n] == kind).mean() > 0.95
+    assert same_partition(found.label[number == 0], np.concatenate([part[part > 0]]))

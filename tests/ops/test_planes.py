@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointins_ext.ops import largest_plane, plane_points
+from pointins_ext.ops import largest_plane, plane_numbers, plane_points
 
 DATA = Path(os.environ.get("POINTINS_TEST_DATA", Path(__file__).parents[2] / "../shared/data"))
 
@@ -47,6 +47,17 @@ def test_floor_and_walls_go_and_furniture_stays(seed):
     mask = plane_points(coord)
     assert mask[~thing].double().mean() > 0.98
     assert mask[thing].double().mean() < 0.05  # the lowest 2 cm of what stands on the floor
+
+
+def test_planes_are_numbered_from_the_largest_and_every_face_has_one():
+    coord, thing = furnished_room()
+    number = plane_numbers(coord)
+    assert torch.equal(number > 0, plane_points(coord))
+    count = torch.bincount(number)[1:]
+    assert len(count) >= 3 and count[0] == count.max() and count.min() > 0
+    for number_of_one in range(1, len(count) + 1):
+        own = coord[number == number_of_one]
+        assert torch.linalg.svdvals(own - own.mean(0))[-1] / len(own) ** 0.5 < 0.02
 
 
 def test_the_rule_about_what_lies_behind_saves_the_wardrobe():
