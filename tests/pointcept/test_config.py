@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pointins_ext.embedded.defaults import default_config_parser as embedded_parser
-from pointins_ext.host import Config, default_config_parser
+from pointins_ext.host import Config, default_config_parser, read_config
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "pointins"
 
@@ -56,3 +56,12 @@ def test_nothing_is_written_before_the_request_is_checked(options, words, tmp_pa
     with pytest.raises(ValueError, match=words):
         default_config_parser(str(CONFIGS / "pretrain-dos-rooms.py"), dict(options, save_path=str(tmp_path / "exp")))
     assert not (tmp_path / "exp").exists()
+
+
+@pytest.mark.parametrize("options", [{}, dict(num_rooms=7)], ids=("as it is", "a literal replaced"))
+def test_a_config_is_called_by_its_own_name_and_records_no_helper(options, tmp_path):
+    path = str(CONFIGS / "panseg-rooms.py")
+    assert "_timer" in Config.fromfile(path) and read_config(path, dict(options)).filename == path
+    cfg = default_config_parser(path, dict(options, save_path=str(tmp_path)))
+    recorded = Config.fromfile(str(tmp_path / "config.py"))
+    assert cfg.filename == path and recorded.hooks == cfg.hooks and not [key for key in recorded if key.startswith("_")]
