@@ -12,6 +12,7 @@ from pointins_ext.embedded.config import Config as EmbeddedConfig
 from pointins_ext.embedded.config_file import read_file
 from pointins_ext.embedded.defaults import RUNTIME, check_runtime, default_eval_epoch
 from pointins_ext.engine.overrides import with_indices
+from pointins_ext.host import stand_ins
 
 # set by every launch, and never part of what a config computes
 OF_THE_LAUNCH = ("save_path", "resume", "weight")
@@ -48,7 +49,10 @@ def _named(cfg, path):
 
 @contextmanager
 def _resolved(path, options):
-    """A file without bases and helpers' names, with the options that it has as literals put in; the other options."""
+    """A file without bases and helpers' names, with the options that it has as literals put in; the other options.
+
+    Meanwhile stand-ins are in place: the custom imports of a config may want what Pointcept itself wants.
+    """
     literals = {key: value for key, value in options.items() if key not in OF_THE_LAUNCH}
     tree, used = read_file(path, literals)
     epoch = options.get("epoch", tree.get("epoch"))
@@ -57,7 +61,7 @@ def _resolved(path, options):
     if options.get("eval_epoch", tree.get("eval_epoch")) is None:
         options["eval_epoch"] = default_eval_epoch(epoch, path)
     rest = {with_indices(tree, key): value for key, value in options.items() if key not in used}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, stand_ins.installed():
         replaced = os.path.join(folder, os.path.basename(path))
         EmbeddedConfig(tree).dump(replaced)
         yield replaced, rest

@@ -1,11 +1,14 @@
 """Overrides of the command line mean the same on both hosts."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from pointcept.engines import test
+from pointcept.models.sparse_unet import spconv_unet_v1m1_base as sparse_unet
 
 from pointins_ext.embedded.defaults import default_config_parser as embedded_parser
-from pointins_ext.host import Config, default_config_parser, read_config
+from pointins_ext.host import Config, default_config_parser, read_config, stand_ins
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "pointins"
 
@@ -65,3 +68,14 @@ def test_a_config_is_called_by_its_own_name_and_records_no_helper(options, tmp_p
     cfg = default_config_parser(path, dict(options, save_path=str(tmp_path)))
     recorded = Config.fromfile(str(tmp_path / "config.py"))
     assert cfg.filename == path and recorded.hooks == cfg.hooks and not [key for key in recorded if key.startswith("_")]
+
+
+def test_custom_imports_find_what_pointcept_finds_and_others_do_not(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_a_user.py").write_text("import pointops, spconv.pytorch\n")
+    path = tmp_path / "mine.py"
+    path.write_text(f"_base_ = '{CONFIGS / 'pretrain-dos-rooms.py'}'\ncustom_imports = dict(imports=['of_a_user'])\n")
+    read_config(str(path), {})
+    used = sys.modules["of_a_user"]
+    assert used.pointops is test.pointops and used.spconv.pytorch.SubMConv3d is sparse_unet.spconv.SubMConv3d
+    assert stand_ins.ANNOUNCEMENTS.keys().isdisjoint(sys.modules.keys() - {"torchvision"})
