@@ -72,19 +72,16 @@ class _SubMConv(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        first = ctx.kernel_map.first
+        feat, weight = ctx.saved_tensors
+        first, pairs = ctx.kernel_map.first, ctx.kernel_map.pairs
         near = grad if first is None else torch.zeros_like(grad).index_add_(0, first, grad)
-        pairs = ctx.kernel_map.pairs
-        wanted = ctx.needs_input_grad
         # a stem's input is data: nobody asks for its gradient
-        return (
-            _grad_feat(grad, near, *ctx.saved_tensors, pairs) if wanted[0] else None,
-            _grad_weight(grad, near, *ctx.saved_tensors, pairs) if wanted[1] else None,
-            None,
-        )
+        grad_feat = _grad_feat(grad, near, weight, pairs) if ctx.needs_input_grad[0] else None
+        grad_weight = _grad_weight(grad, near, feat, weight, pairs) if ctx.needs_input_grad[1] else None
+        return grad_feat, grad_weight, None
 
 
-def _grad_feat(grad, near, feat, weight, pairs):
+def _grad_feat(grad, near, weight, pairs):
     center = weight.shape[1] // 2
     found = grad @ weight[:, center]
     for i, (lower, upper) in enumerate(pairs, start=1):
