@@ -8,4 +8,5 @@ $PYTHON -m pip install --quiet --disable-pip-version-check --no-deps -r "$ROOT/t
 cd "$ROOT"
 # two processes of one thread: two threads are slower than one, and spconv's CPU build, an oracle, loses updates with two
 export OMP_NUM_THREADS=1
-exec "$PYTHON" -m pytest -n 2 "$@"
+# stolen work keeps a module in one process, and so its fixtures
+exec "$PYTHON" -m pytest -n 2 --dist worksteal "$@"

@@ -10,14 +10,19 @@ import pytest
 import torch
 
 from pointins_ext.engine import comm as embedded_comm
-from pointins_ext.host import TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup
+from pointins_ext.host import TESTERS, TRAINERS, Config, comm, default_config_parser, default_setup, read_config
 from tests.fixtures.empty_weights import leave_weights_empty
 from tests.fixtures.tiny_datasets import WRITERS, room, write_arrays
 
 FOLDER = Path(__file__).parents[1] / "configs" / "pointins"
 CONFIGS = sorted(path for path in FOLDER.rglob("*.py") if "_base_" not in path.parts)
+RUNTIME = set(Config.fromfile(str(FOLDER / "_base_" / "default_runtime.py")))
 IDS = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in CONFIGS]
 LABELED_POINTS, LABELED_SCENES = (20, 50, 100, 200), (1, 5, 10, 20)
+# what a config may set beside the runtime's keys: what a run is made of, and what a user may want to change
+PARTS = {"model", "data", "hooks", "optimizer", "scheduler", "epoch", "eval_epoch", "test"}
+KNOBS = {"base_lr", "grid_size", "data_root", "split", "all_splits", "drop_color", "drop_normal"}
+KNOBS |= {"num_rooms", "room_seed", "num_drives", "drive_seed", "sensor"}
 FULL_SIZE = [p for p in CONFIGS if ("ptv3" in p.stem or "litept" in p.stem) and "rooms" not in p.stem]
 
 
@@ -62,6 +67,7 @@ def cheap(place, tmp_path, monkeypatch):
 def test_it_makes_its_trainer(path):
     said = Config.fromfile(str(path))
     assert {"epoch", "eval_epoch", "batch_size", "clip_grad", "amp_dtype"} <= set(said), "it leaves this to the host"
+    assert set(read_config(str(path), {})) <= RUNTIME | PARTS | KNOBS, "a helper's name lands in the run's config"
     cfg = default_setup(default_config_parser(str(path), {}))
     expected = [dict(hook) for hook in cfg.hooks]
     trainer = TRAINERS.build(dict(type=cfg.train.type, cfg=cfg))

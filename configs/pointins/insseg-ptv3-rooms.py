@@ -4,9 +4,9 @@ _base_ = ["_base_/insseg.py", "_base_/downstream_rooms.py", "_base_/pipelines_in
 
 clip_grad = None  # as published for instances
 
-model = dict(semantic_num_classes={{_base_.num_classes}})
+model = dict(semantic_num_classes={{_base_.data.num_classes}})
 data = dict(
-    train=dict(transform={{_base_.instance.rooms}}),
-    val=dict(transform={{_base_.instance.rooms_val}}),
-    test=dict(transform={{_base_.instance.rooms_val}}),
+    train=dict(transform={{_base_._instance.rooms}}),
+    val=dict(transform={{_base_._instance.rooms_val}}),
+    test=dict(transform={{_base_._instance.rooms_val}}),
 )

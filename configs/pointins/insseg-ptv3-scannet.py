@@ -5,9 +5,9 @@ _base_ = ["_base_/insseg.py", "_base_/downstream_indoor.py", "_base_/pipelines_i
 optimizer = dict(weight_decay=0.05)
 clip_grad = None  # as published for instances
 
-model = dict(semantic_num_classes={{_base_.num_classes}})
+model = dict(semantic_num_classes={{_base_.data.num_classes}})
 data = dict(
-    train=dict(transform={{_base_.instance.scannet}}),
-    val=dict(transform={{_base_.instance.scannet_val}}),
-    test=dict(transform={{_base_.instance.scannet_val}}),
+    train=dict(transform={{_base_._instance.scannet}}),
+    val=dict(transform={{_base_._instance.scannet_val}}),
+    test=dict(transform={{_base_._instance.scannet_val}}),
 )

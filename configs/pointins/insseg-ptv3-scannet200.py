@@ -11,18 +11,18 @@ optimizer = dict(weight_decay=0.05)
 clip_grad = None  # as published for instances
 
 ignored = (-1, 0, 2)  # no label, wall, floor: 198 classes are scored
-model = dict(semantic_num_classes={{_base_.num_classes}}, segment_ignore_index=ignored)
+model = dict(semantic_num_classes={{_base_.data.num_classes}}, segment_ignore_index=ignored)
 data = dict(
-    train=dict(transform={{_base_.instance.scannet200}}),
-    val=dict(transform={{_base_.instance.scannet200_val}}),
-    test=dict(transform={{_base_.instance.scannet200_val}}),
+    train=dict(transform={{_base_._instance.scannet200}}),
+    val=dict(transform={{_base_._instance.scannet200_val}}),
+    test=dict(transform={{_base_._instance.scannet200_val}}),
 )
 hooks = [
-    {{_base_.load}},
-    {{_base_.timer}},
-    {{_base_.writer}},
+    {{_base_._load}},
+    {{_base_._timer}},
+    {{_base_._writer}},
     dict(type="InstanceEvaluator", segment_ignore_index=ignored, instance_ignore_index=-1),
-    {{_base_.saver}},
+    {{_base_._saver}},
 ]
 test = dict(type="InstanceTester", segment_ignore_index=ignored, instance_ignore_index=-1)
 del ignored

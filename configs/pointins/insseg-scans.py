@@ -23,16 +23,16 @@ data = dict(
     num_classes=2,
     ignore_index=-1,
     names=["background", "object"],
-    train=dict(dataset, split="train", transform={{_base_.objects.train}}),
-    val=dict(dataset, split="val", transform={{_base_.objects.val}}),
-    test=dict(dataset, split="val", transform={{_base_.objects.val}}),
+    train=dict(dataset, split="train", transform={{_base_._objects.train}}),
+    val=dict(dataset, split="val", transform={{_base_._objects.val}}),
+    test=dict(dataset, split="val", transform={{_base_._objects.val}}),
 )
 hooks = [
-    {{_base_.load}},
-    {{_base_.timer}},
-    {{_base_.writer}},
+    {{_base_._load}},
+    {{_base_._timer}},
+    {{_base_._writer}},
     dict(type="InstanceEvaluator", segment_ignore_index=ignored, instance_ignore_index=-1),
-    {{_base_.saver}},
+    {{_base_._saver}},
 ]
 test = dict(type="InstanceTester", segment_ignore_index=ignored, instance_ignore_index=-1)
 del dataset, ignored

@@ -46,7 +46,7 @@ model = dict(
     things=things,
     radius=(0.8, 0.8, 0.4, 0.4),  # meters, at voxels of 10 cm: people stand closer than cars
     min_points=5,
-    criteria={{_base_.criteria}},
+    criteria={{_base_._criteria}},
 )
 data = dict(
     num_classes=10,
@@ -69,11 +69,11 @@ data = dict(
 )
 
 hooks = [
-    {{_base_.load}},
-    {{_base_.timer}},
-    {{_base_.writer}},
+    {{_base_._load}},
+    {{_base_._timer}},
+    {{_base_._writer}},
     dict(type="PanSegEvaluator", things=things, min_points=15),
-    {{_base_.saver}},
+    {{_base_._saver}},
 ]
 test = dict(type="PanSegTester", things=things, min_points=15)
 del dataset, things, grid, parser, keys, feat_keys, train_transform, val_transform

@@ -4,6 +4,6 @@ _base_ = ["panseg-ptv3-semantic_kitti.py"]
 
 model = dict(
     backbone=dict(enc_mode=True),
-    backbone_out_channels={{_base_.enc_out_channels}},
+    backbone_out_channels={{_base_._enc_out_channels}},
     freeze_backbone=True,
 )

@@ -15,23 +15,23 @@ _base_ = [
 things = (2, 3, 4, 5, 6, 7)
 model = dict(
     type="PanSeg-v1m1",
-    num_classes={{_base_.num_classes}},
+    num_classes={{_base_.data.num_classes}},
     things=things,
     radius=0.08,  # meters, two voxels of 4 cm
     min_points=20,
-    criteria={{_base_.criteria}},
+    criteria={{_base_._criteria}},
 )
 data = dict(
-    train=dict(transform={{_base_.rooms.train}}),
-    val=dict(transform={{_base_.rooms.val}}),
-    test=dict(transform={{_base_.rooms.val}}),
+    train=dict(transform={{_base_._rooms.train}}),
+    val=dict(transform={{_base_._rooms.val}}),
+    test=dict(transform={{_base_._rooms.val}}),
 )
 hooks = [
-    {{_base_.load}},
-    {{_base_.timer}},
-    {{_base_.writer}},
+    {{_base_._load}},
+    {{_base_._timer}},
+    {{_base_._writer}},
     dict(type="PanSegEvaluator", things=things, min_points=15),
-    {{_base_.saver}},
+    {{_base_._saver}},
 ]
 test = dict(type="PanSegTester", things=things, min_points=15)
 del things

@@ -22,7 +22,7 @@ transform = [
         view_keys=("coord", "origin_coord", "strength"),
         global_view_num=2,
         global_view_scale=(0.5, 0.8),
-        global_transform={{_base_.augmentation}},
+        global_transform={{_base_._augmentation}},
         max_size=16384,
     ),
     dict(type="ToTensor"),
@@ -45,6 +45,7 @@ data = dict(
         transform=transform,
     )
 )
+del transform
 
 hooks = [
     dict(type="WeightLoader"),

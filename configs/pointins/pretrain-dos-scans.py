@@ -22,6 +22,6 @@ data = dict(
         data_root=data_root,
         split=split,
         scale=0.04 / grid_size,
-        transform={{_base_.transform}},
+        transform={{_base_._transform}},
     )
 )

@@ -2,4 +2,4 @@
 
 _base_ = ["_base_/psa_indoor.py", "_base_/dataset_indoor.py"]
 
-data = dict(train=dict(transform={{_base_.transform}}))
+data = dict(train=dict(transform={{_base_._transform}}))

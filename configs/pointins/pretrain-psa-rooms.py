@@ -42,13 +42,14 @@ transform = [
         view_keys=("coord", "origin_coord", "color", "normal", "cluster", "box"),
         global_view_num=2,
         global_view_scale=(0.4, 0.75),
-        global_shared_transform={{_base_.color_augmentation}},
-        global_transform={{_base_.view_augmentation}},
+        global_shared_transform={{_base_._color_augmentation}},
+        global_transform={{_base_._view_augmentation}},
         max_size=16384,
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": 0.04}),
-    {{_base_.collect}},
+    {{_base_._collect}},
 ]
 
 data = dict(train=dict(transform=transform))
+del transform

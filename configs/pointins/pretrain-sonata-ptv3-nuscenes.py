@@ -2,4 +2,4 @@
 
 _base_ = ["_base_/sonata_outdoor.py", "_base_/dataset_nuscenes.py"]
 
-data = dict(train=dict(transform={{_base_.transform}}))
+data = dict(train=dict(transform={{_base_._transform}}))

@@ -40,14 +40,15 @@ transform = [
         global_view_scale=(0.4, 0.75),
         local_view_num=4,
         local_view_scale=(0.1, 0.3),
-        global_shared_transform={{_base_.color_augmentation}},
-        global_transform={{_base_.view_augmentation}},
-        local_transform={{_base_.local_augmentation}},
+        global_shared_transform={{_base_._color_augmentation}},
+        global_transform={{_base_._view_augmentation}},
+        local_transform={{_base_._local_augmentation}},
         max_size=16384,
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": 0.04}),
-    {{_base_.collect}},
+    {{_base_._collect}},
 ]
 
 data = dict(train=dict(transform=transform))
+del transform

@@ -7,9 +7,9 @@ _base_ = [
     "_base_/labels_scannet200.py",
 ]
 
-model = dict(num_classes={{_base_.num_classes}})
+model = dict(num_classes={{_base_.data.num_classes}})
 data = dict(
-    train=dict(transform={{_base_.semantic.scannet200}}),
-    val=dict(transform={{_base_.semantic.scannet200_val}}),
-    test=dict(transform={{_base_.semantic.test}}, test_mode=True, test_cfg={{_base_.semantic.test_cfg}}),
+    train=dict(transform={{_base_._semantic.scannet200}}),
+    val=dict(transform={{_base_._semantic.scannet200_val}}),
+    test=dict(transform={{_base_._semantic.test}}, test_mode=True, test_cfg={{_base_._semantic.test_cfg}}),
 )

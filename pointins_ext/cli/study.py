@@ -123,13 +123,16 @@ def main(argv):
     args = arguments(argv)
     for weight in args.weight:
         require_checkpoint(weight)  # now, not after minutes with those before it
-    results = {}
+    results, opened = {}, None
     for weight in args.weight:
         checkpoint = read_checkpoint(weight)
         require_pretraining(checkpoint["state_dict"], weight)
         cfg = experiment_config(checkpoint, weight, args.config)
         model = build_network(cfg, checkpoint["state_dict"], weight, best_device("cpu")).eval()
-        dataset = open_dataset(args, Predictor.from_config(model.teacher, cfg), first_transform(cfg))
+        predictor, transform = Predictor.from_config(model.teacher, cfg), first_transform(cfg)
+        wanted = predictor.grid_size, predictor.scale, transform
+        if wanted != opened:  # checkpoints of one run share the scenes
+            dataset, opened = open_dataset(args, predictor, transform), wanted
         indices = np.unique(np.linspace(0, len(dataset.data_list) - 1, args.num_scenes).astype(int))
         prior = prior_of(args, weight)
         rows = variants(prior, args.preset, kmeans_grid(args.num_clusters, args.feature, args.radius))

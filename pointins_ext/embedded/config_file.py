@@ -28,8 +28,16 @@ TAKES = {
 }
 
 
-def read_file(path, options, children=()):
-    """Config tree of a file and its bases, and the options it took as literals."""
+def read_file(path, options):
+    """Config tree of a file and its bases, and the options it took as literals.
+
+    Names such as `_timer` are there for `{{ _base_._timer }}` of children, and no part of the tree.
+    """
+    tree, used = _read(path, options)
+    return {name: value for name, value in tree.items() if not name.startswith("_")}, used
+
+
+def _read(path, options, children=()):
     path = os.path.abspath(os.path.expanduser(path))
     if not os.path.isfile(path):
         raise FileNotFoundError(f"config file {path} not found{_near_files(path)}")
@@ -40,7 +48,7 @@ def read_file(path, options, children=()):
     bases = tree.pop(BASE, [])
     base_tree = {}
     for base in [bases] if isinstance(bases, str) else bases:
-        parent, parent_used = read_file(os.path.join(os.path.dirname(path), base), options, (*children, path))
+        parent, parent_used = _read(os.path.join(os.path.dirname(path), base), options, (*children, path))
         duplicates = sorted(base_tree.keys() & parent.keys())
         if duplicates:
             raise UserKeyError(f"{path}: two files of {BASE} set the same keys {duplicates}")

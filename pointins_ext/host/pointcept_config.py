@@ -12,6 +12,7 @@ from pointins_ext.embedded.config import Config as EmbeddedConfig
 from pointins_ext.embedded.config_file import read_file
 from pointins_ext.embedded.defaults import RUNTIME, check_runtime, default_eval_epoch
 from pointins_ext.engine.overrides import with_indices
+from pointins_ext.host import stand_ins
 
 # set by every launch, and never part of what a config computes
 OF_THE_LAUNCH = ("save_path", "resume", "weight")
@@ -25,14 +26,14 @@ def default_config_parser(file_path, options):
     those of the embedded host, where Pointcept would stop.
     """
     read_config(file_path, options)  # Pointcept's parser writes to save_path at once, and asserts later
-    with _with_literals(file_path, dict(options or {})) as (path, rest):
-        return defaults.default_config_parser(path, rest)
+    with _resolved(file_path, dict(options or {})) as (path, rest):
+        return _named(defaults.default_config_parser(path, rest), file_path)
 
 
 def read_config(file_path, options):
     """Config of a run, checked; nothing is written. Errors of `check_runtime`."""
-    with _with_literals(file_path, dict(options or {})) as (path, rest):
-        cfg = Config.fromfile(path)
+    with _resolved(file_path, dict(options or {})) as (path, rest):
+        cfg = _named(Config.fromfile(path), file_path)
         cfg.merge_from_dict(rest)
     runtime = {key: cfg.get(key, value) for key, value in RUNTIME.items()}
     named = {key: cfg.get(key) for key in ("data", "hooks") if key in cfg}
@@ -40,8 +41,18 @@ def read_config(file_path, options):
     return cfg
 
 
+def _named(cfg, path):
+    """The config, of the file that the user knows and not of the resolved one."""
+    object.__setattr__(cfg, "_filename", os.fspath(path))
+    return cfg
+
+
 @contextmanager
-def _with_literals(path, options):
+def _resolved(path, options):
+    """A file without bases and helpers' names, with the options that it has as literals put in; the other options.
+
+    Meanwhile stand-ins are in place: the custom imports of a config may want what Pointcept itself wants.
+    """
     literals = {key: value for key, value in options.items() if key not in OF_THE_LAUNCH}
     tree, used = read_file(path, literals)
     epoch = options.get("epoch", tree.get("epoch"))
@@ -50,10 +61,7 @@ def _with_literals(path, options):
     if options.get("eval_epoch", tree.get("eval_epoch")) is None:
         options["eval_epoch"] = default_eval_epoch(epoch, path)
     rest = {with_indices(tree, key): value for key, value in options.items() if key not in used}
-    if not used:
-        yield path, rest
-        return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, stand_ins.installed():
         replaced = os.path.join(folder, os.path.basename(path))
         EmbeddedConfig(tree).dump(replaced)
         yield replaced, rest

@@ -73,18 +73,31 @@ class _SubMConv(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         feat, weight = ctx.saved_tensors
-        first = ctx.kernel_map.first
-        center = weight.shape[1] // 2
-        grad_feat, grad_weight = grad @ weight[:, center], torch.empty_like(weight)
-        grad_weight[:, center] = grad.T @ feat
+        first, pairs = ctx.kernel_map.first, ctx.kernel_map.pairs
         near = grad if first is None else torch.zeros_like(grad).index_add_(0, first, grad)
-        for i, (lower, upper) in enumerate(ctx.kernel_map.pairs, start=1):
-            near_lower, near_upper = near.index_select(0, lower), near.index_select(0, upper)
-            grad_feat.index_add_(0, upper, near_lower @ weight[:, center + i])
-            grad_feat.index_add_(0, lower, near_upper @ weight[:, center - i])
-            grad_weight[:, center + i] = near_lower.T @ feat.index_select(0, upper)
-            grad_weight[:, center - i] = near_upper.T @ feat.index_select(0, lower)
+        # a stem's input is data: nobody asks for its gradient
+        grad_feat = _grad_feat(grad, near, weight, pairs) if ctx.needs_input_grad[0] else None
+        grad_weight = _grad_weight(grad, near, feat, weight, pairs) if ctx.needs_input_grad[1] else None
         return grad_feat, grad_weight, None
+
+
+def _grad_feat(grad, near, weight, pairs):
+    center = weight.shape[1] // 2
+    found = grad @ weight[:, center]
+    for i, (lower, upper) in enumerate(pairs, start=1):
+        found.index_add_(0, upper, near.index_select(0, lower) @ weight[:, center + i])
+        found.index_add_(0, lower, near.index_select(0, upper) @ weight[:, center - i])
+    return found
+
+
+def _grad_weight(grad, near, feat, weight, pairs):
+    center = weight.shape[1] // 2
+    found = torch.empty_like(weight)
+    found[:, center] = grad.T @ feat
+    for i, (lower, upper) in enumerate(pairs, start=1):
+        found[:, center + i] = near.index_select(0, lower).T @ feat.index_select(0, upper)
+        found[:, center - i] = near.index_select(0, upper).T @ feat.index_select(0, lower)
+    return found
 
 
 def subm_conv(feat, weight, kernel_map):

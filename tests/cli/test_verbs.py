@@ -188,10 +188,12 @@ def test_study_misses_a_checkpoint_before_it_begins(weight, tmp_path):
     assert "gone.pth not found" in done.stderr and "crops" not in done.stderr
 
 
-def test_study_prints_every_variant_of_every_checkpoint(weight, tmp_path):
+def test_study_prints_every_variant_of_every_checkpoint_and_makes_its_scenes_once(weight, tmp_path):
     flags = ("--num-scenes", 1, "--draws", 1, "--num-clusters", 2, 5, "--json", tmp_path / "table.json")
-    done = tool("study", "--weight", weight, *flags)
+    done = tool("study", "--weight", weight, weight, *flags)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("1 scenes, 1 draws") == 2
+    assert (done.stdout + done.stderr).count("SyntheticRoomsDataset: 1 scenes") == 1
     printed = {line[:40].strip() for line in done.stdout.splitlines()}
     table = json.loads((tmp_path / "table.json").read_text())[str(weight)]
     for name in (

@@ -39,6 +39,15 @@ def test_option_may_name_a_variable_that_the_file_deletes(tree):
     assert cfg.area == 9 and "size" not in cfg
 
 
+def test_names_with_an_underscore_are_for_children_alone(tree):
+    tree("_base_/hooks.py", "_timer = dict(type='T', warmup=2)\n_width = 8\nwidth = _width\n")
+    path = tree("hooks.py", "_base_ = '_base_/hooks.py'\n_timer = dict(warmup=3)\nhooks = [{{ _base_._timer }}]\n")
+    tree("grandchild.py", "_base_ = 'hooks.py'\nmore = [{{ _base_._timer }}]\n")
+    assert dict(Config.fromfile(path).items()) == dict(width=8, hooks=[dict(type="T", warmup=2)])
+    cfg = Config.fromfile(path.with_name("grandchild.py"), {"_width": 9})
+    assert dict(cfg.items()) == dict(width=9, hooks=[dict(type="T", warmup=2)], more=[dict(type="T", warmup=3)])
+
+
 @pytest.mark.parametrize(
     "text, error, match",
     [

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from pointins_ext.ops.subm_conv import SubMConv3d, kernel_map, subm_conv
 
@@ -107,6 +108,24 @@ def test_follows_autocast():
     torch.testing.assert_close(out.float(), layer(feat, table), atol=0.05, rtol=0.05)
     out.float().sum().backward()
     assert layer.weight.grad.dtype == torch.float32
+
+
+def test_no_gradient_is_computed_that_nobody_asks_for():
+    """The input of a stem is data, and a frozen layer has no weight to learn: a third less, each."""
+    cells = scattered_cells(batches=1)
+    table = kernel_map(cells[:, 1:], cells[:, 0], 3)
+    feat, weight = torch.randn(len(cells), 4), torch.randn(4, 3, 3, 3, 4)
+
+    def run(*wanted):
+        leaves = [x.clone().requires_grad_(any(x is other for other in wanted)) for x in (feat, weight)]
+        with FlopCounterMode(display=False) as counted:
+            subm_conv(*leaves, table).square().sum().backward()
+        return [leaf.grad for leaf in leaves], counted.get_total_flops()
+
+    both, flops = run(feat, weight)
+    for i, leaf in enumerate((feat, weight)):
+        found, fewer = run(leaf)
+        assert torch.equal(found[i], both[i]) and found[1 - i] is None and fewer == flops * 2 // 3
 
 
 def test_even_kernel_is_refused():

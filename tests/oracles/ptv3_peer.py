@@ -30,21 +30,12 @@ RENAMED = (
 
 def load(name):
     """A module of the package, e.g. "ops.serialization"; skips the test where a package is missing."""
-    missing = [package for package in PACKAGES if not is_installed(package)]
+    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}: pip install torch-pointcloud spconv ocnn")
     if "ocnn" not in sys.modules:
         import_with_torchvision_stub("ocnn.octree")
     return importlib.import_module(f"torch_pointcloud.{name}")
-
-
-def is_installed(package):
-    """Whether an import gives the package itself: not where it is missing, nor where a module stands in for it."""
-    if package in sys.modules:
-        spec = sys.modules[package].__spec__
-    else:
-        spec = importlib.util.find_spec(package)
-    return spec is not None and spec.name == package
 
 
 def import_with_torchvision_stub(name):

@@ -1,11 +1,14 @@
 """Overrides of the command line mean the same on both hosts."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from pointcept.engines import test
+from pointcept.models.sparse_unet import spconv_unet_v1m1_base as sparse_unet
 
 from pointins_ext.embedded.defaults import default_config_parser as embedded_parser
-from pointins_ext.host import Config, default_config_parser
+from pointins_ext.host import Config, default_config_parser, read_config, stand_ins
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "pointins"
 
@@ -56,3 +59,23 @@ def test_nothing_is_written_before_the_request_is_checked(options, words, tmp_pa
     with pytest.raises(ValueError, match=words):
         default_config_parser(str(CONFIGS / "pretrain-dos-rooms.py"), dict(options, save_path=str(tmp_path / "exp")))
     assert not (tmp_path / "exp").exists()
+
+
+@pytest.mark.parametrize("options", [{}, dict(num_rooms=7)], ids=("as it is", "a literal replaced"))
+def test_a_config_is_called_by_its_own_name_and_records_no_helper(options, tmp_path):
+    path = str(CONFIGS / "panseg-rooms.py")
+    assert "_timer" in Config.fromfile(path) and read_config(path, dict(options)).filename == path
+    cfg = default_config_parser(path, dict(options, save_path=str(tmp_path)))
+    recorded = Config.fromfile(str(tmp_path / "config.py"))
+    assert cfg.filename == path and recorded.hooks == cfg.hooks and not [key for key in recorded if key.startswith("_")]
+
+
+def test_custom_imports_find_what_pointcept_finds_and_others_do_not(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_a_user.py").write_text("import pointops, spconv.pytorch\n")
+    path = tmp_path / "mine.py"
+    path.write_text(f"_base_ = '{CONFIGS / 'pretrain-dos-rooms.py'}'\ncustom_imports = dict(imports=['of_a_user'])\n")
+    read_config(str(path), {})
+    used = sys.modules["of_a_user"]
+    assert used.pointops is test.pointops and used.spconv.pytorch.SubMConv3d is sparse_unet.spconv.SubMConv3d
+    assert stand_ins.ANNOUNCEMENTS.keys().isdisjoint(sys.modules.keys() - {"torchvision"})

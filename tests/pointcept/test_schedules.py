@@ -69,6 +69,8 @@ def test_cosine_values_over_a_run(warmup):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_shipped_config_is_the_same_tree(path, tmp_path, monkeypatch):
     theirs, ours = Config.fromfile(str(path)), EmbeddedConfig.fromfile(str(path))
+    for helper in [key for key in theirs if key.startswith("_")]:  # Pointcept keeps what is for children alone
+        del theirs._cfg_dict[helper]
     assert plain(ours._cfg_dict) == plain(theirs._cfg_dict)
     if path.stem not in LAID_OUT:
         monkeypatch.setattr("pointcept.utils.config.FormatCode", lambda text, **_: (text, True))

@@ -44,7 +44,7 @@ def test_original_ids_of_all_classes():
     np.testing.assert_array_equal(table[list(KITTI_LABELS)], np.arange(19))
     assert KITTI_LABELS == tuple(labels[0] for labels in label_maps.KITTI.values())  # never the moving ones
     assert NUSCENES_LABELS == tuple(range(1, 17)) and len(label_maps.NUSCENES) == 16
-    names = Config.fromfile(str(FOLDER / "_base_" / "labels_scannet.py")).names
+    names = Config.fromfile(str(FOLDER / "_base_" / "labels_scannet.py")).data.names
     ids = dict(zip(names, SCANNET_LABELS, strict=True))
     assert ids["wall"] == 1 and ids["counter"] == 12 and ids["desk"] == 14 and ids["curtain"] == 16
     assert ids["refridgerator"] == 24 and ids["shower curtain"] == 28 and ids["toilet"] == 33 and ids["sink"] == 34
@@ -63,7 +63,7 @@ def test_original_ids_of_all_classes():
 def test_scannets_table_has_these_ids_for_the_names_of_the_configs(name, category, column, labels):
     with LABELS.open() as stream:
         ids = {row[category]: row[column] for row in csv.DictReader(stream, delimiter="\t") if row[column]}
-    names = Config.fromfile(str(FOLDER / "_base_" / f"labels_{name}.py")).names
+    names = Config.fromfile(str(FOLDER / "_base_" / f"labels_{name}.py")).data.names
     assert [int(ids[key]) for key in names] == list(labels)
 
 

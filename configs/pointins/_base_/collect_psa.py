@@ -1,6 +1,6 @@
 """What PSA gets of a room: views with clusters and their boxes."""
 
-collect = dict(
+_collect = dict(
     type="Collect",
     keys=(
         "global_origin_coord",

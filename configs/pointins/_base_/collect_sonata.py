@@ -1,6 +1,6 @@
 """What Sonata gets of a room: global and local views."""
 
-collect = dict(
+_collect = dict(
     type="Collect",
     keys=(
         "global_origin_coord",

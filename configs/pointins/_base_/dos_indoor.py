@@ -4,7 +4,7 @@ _base_ = ["pretrain_dos.py", "indoor.py"]
 
 model = dict(pretrainer=dict(mask_size_start=0.1, mask_size_base=0.4))
 
-transform = [
+_transform = [
     dict(type="GridSample", grid_size={{_base_.grid_size}}, hash_type="fnv", mode="train"),
     dict(type="Copy", keys_dict={"coord": "origin_coord"}),
     dict(
@@ -12,8 +12,8 @@ transform = [
         view_keys=("coord", "origin_coord", "color", "normal"),
         global_view_num=2,
         global_view_scale=(0.4, 1.0),
-        global_shared_transform={{_base_.color_augmentation}},
-        global_transform={{_base_.augmentation}},
+        global_shared_transform={{_base_._color_augmentation}},
+        global_transform={{_base_._augmentation}},
         max_size=65536,
     ),
     dict(type="ToTensor"),

@@ -4,7 +4,7 @@ _base_ = ["pretrain_dos.py", "outdoor.py"]
 
 model = dict(pretrainer=dict(backbone=dict(in_channels=4), mask_size_start=0.25, mask_size_base=1.0))
 
-transform = [
+_transform = [
     dict(type="GridSample", grid_size={{_base_.grid_size}}, hash_type="fnv", mode="train"),
     dict(type="Copy", keys_dict={"coord": "origin_coord"}),
     dict(
@@ -12,7 +12,7 @@ transform = [
         view_keys=("coord", "origin_coord", "strength"),
         global_view_num=2,
         global_view_scale=(0.8, 1.0),
-        global_transform={{_base_.augmentation}},
+        global_transform={{_base_._augmentation}},
         max_size=65536,
     ),
     dict(type="ToTensor"),

@@ -6,7 +6,7 @@ drop_color = 0.0
 drop_normal = 0.0
 
 # No elastic distortion: offsets can be turned back through affine maps alone.
-augmentation = [
+_augmentation = [
     dict(type="CenterShift", apply_z=True),
     dict(type="RandomScale", scale=[0.9, 1.1]),
     dict(type="RandomRotate", angle=[-1, 1], axis="z", center=[0, 0, 0], p=0.8),
@@ -20,13 +20,14 @@ missing = [
     for kind, share in (("RandomDropColor", drop_color), ("RandomDropNormal", drop_normal))
     if share > 0
 ]
-color_augmentation = [
+_color_augmentation = [
     dict(type="RandomColorJitter", brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02, p=0.8),
     dict(type="ChromaticTranslation", p=0.95, ratio=0.05),
     *missing,
     dict(type="NormalizeColor"),
 ]
-local_augmentation = augmentation + color_augmentation  # global views share one color, local ones have their own
+# global views share one color, local ones have their own
+_local_augmentation = _augmentation + _color_augmentation
 del missing
 
 hooks = [

@@ -14,14 +14,14 @@ model = dict(
     cluster_closed_points=600,
     cluster_propose_points=200,
     cluster_min_points=50,
-    criteria={{_base_.criteria}},
+    criteria={{_base_._criteria}},
 )
 hooks = [
-    {{_base_.load}},
-    {{_base_.timer}},
-    {{_base_.writer}},
+    {{_base_._load}},
+    {{_base_._timer}},
+    {{_base_._writer}},
     dict(type="InstanceEvaluator", segment_ignore_index=ignored, instance_ignore_index=-1),
-    {{_base_.saver}},
+    {{_base_._saver}},
 ]
 test = dict(type="InstanceTester", segment_ignore_index=ignored, instance_ignore_index=-1)
 del ignored

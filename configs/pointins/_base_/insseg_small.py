@@ -12,5 +12,5 @@ model = dict(
     cluster_closed_points=600,
     cluster_propose_points=30,
     cluster_min_points=20,
-    criteria={{_base_.criteria}},
+    criteria={{_base_._criteria}},
 )

@@ -1,7 +1,7 @@
 """nuScenes with the 16 classes of its benchmarks: ten of things, six of stuff."""
 
 num_classes = 16
-things = list(range(10))
+_things = list(range(10))
 # fmt: off
 names = [
     "barrier", "bicycle", "bus", "car", "construction_vehicle", "motorcycle", "pedestrian", "traffic_cone", "trailer",
@@ -18,3 +18,4 @@ data = dict(
     val=dict(data_root="data/nuscenes", split="val"),
     test=dict(data_root="data/nuscenes", split="val"),
 )
+del num_classes, names

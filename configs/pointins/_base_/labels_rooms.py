@@ -12,3 +12,4 @@ data = dict(
     val=dict(type="SyntheticRoomsDataset", seed=0, split="val", num_scenes=16),
     test=dict(type="SyntheticRoomsDataset", seed=0, split="val", num_scenes=16),
 )
+del num_classes, names

@@ -16,3 +16,4 @@ data = dict(
     val=dict(type="S3DISDataset", data_root="data/s3dis", split="Area_5"),
     test=dict(type="S3DISDataset", data_root="data/s3dis", split="Area_5"),
 )
+del num_classes, names

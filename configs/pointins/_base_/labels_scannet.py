@@ -16,3 +16,4 @@ data = dict(
     val=dict(type="ScanNetDataset", data_root="data/scannet", split="val"),
     test=dict(type="ScanNetDataset", data_root="data/scannet", split="val"),
 )
+del num_classes, names

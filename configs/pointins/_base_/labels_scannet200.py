@@ -38,3 +38,4 @@ data = dict(
     val=dict(type="ScanNet200Dataset", data_root="data/scannet", split="val"),
     test=dict(type="ScanNet200Dataset", data_root="data/scannet", split="val"),
 )
+del num_classes, names

@@ -1,13 +1,13 @@
 """SemanticKITTI with 19 classes: eight of things, eleven of stuff; moving ones are folded into the static ones."""
 
 num_classes = 19
-things = list(range(8))
+_things = list(range(8))
 # fmt: off
 names = [
     "car", "bicycle", "motorcycle", "truck", "other-vehicle", "person", "bicyclist", "motorcyclist", "road", "parking",
     "sidewalk", "other-ground", "building", "fence", "vegetation", "trunk", "terrain", "pole", "traffic-sign",
 ]
-weighted_criteria = [
+_weighted_criteria = [
     dict(
         type="CrossEntropyLoss",
         weight=[  # rare classes weigh more
@@ -30,3 +30,4 @@ data = dict(
     val=dict(data_root="data/semantic_kitti", split="val"),
     test=dict(data_root="data/semantic_kitti", split="val"),
 )
+del num_classes, names

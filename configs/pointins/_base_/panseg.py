@@ -2,4 +2,4 @@
 
 _base_ = ["segmentor.py"]
 
-model = dict(type="PanSeg-v1m1", criteria={{_base_.criteria}})
+model = dict(type="PanSeg-v1m1", criteria={{_base_._criteria}})

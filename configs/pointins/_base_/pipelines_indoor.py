@@ -96,7 +96,7 @@ def turned(angle, *more):
     return [dict(type="RandomRotateTargetAngle", angle=[angle], axis="z", center=[0, 0, 0], p=1), *more]
 
 
-semantic = dict(
+_semantic = dict(
     scannet=semantic_train(20, crop),
     scannet200=semantic_train(200, crop),
     s3dis=semantic_train(13, dict(type="SphereCrop", sample_rate=0.6, mode="random"), large),
@@ -131,7 +131,7 @@ semantic = dict(
         ],
     ),
 )
-instance = dict(
+_instance = dict(
     scannet=instance_train(20, (-1, 0, 1)),
     scannet_val=instance_val(20, (-1, 0, 1)),
     scannet200=instance_train(200, (-1, 0, 2)),

@@ -61,7 +61,7 @@ def semantic_val(num_classes):
     ]
 
 
-semantic = dict(
+_semantic = dict(
     nuscenes=semantic_train(16),
     nuscenes_val=semantic_val(16),
     semantic_kitti=semantic_train(19),
@@ -86,6 +86,6 @@ semantic = dict(
         ],
     ),
 )
-nuscenes = panoptic(things=10, num_classes=16)
-semantic_kitti = panoptic(things=8, num_classes=19)
+_nuscenes = panoptic(things=10, num_classes=16)
+_semantic_kitti = panoptic(things=8, num_classes=19)
 del grid, augmentation, feat_keys, labels, objects, origin, counts, check, panoptic, semantic_train, semantic_val

@@ -44,6 +44,6 @@ def instance(*ignored, first=()):
     )
 
 
-rooms = instance(0, 1)  # floor, wall
-objects = instance(0, first=[dict(type="ObjectSegment")])  # whatever is no object
+_rooms = instance(0, 1)  # floor, wall
+_objects = instance(0, first=[dict(type="ObjectSegment")])  # whatever is no object
 del grid, augmentation, feat_keys, keys, instance

@@ -16,7 +16,7 @@ model = dict(
     )
 )
 
-transform = [
+_transform = [
     dict(type="GridSample", grid_size=0.04, hash_type="fnv", mode="train"),
     dict(type="Copy", keys_dict={"coord": "origin_coord"}),
     dict(
@@ -24,8 +24,8 @@ transform = [
         view_keys=("coord", "origin_coord", "color", "normal"),
         global_view_num=2,
         global_view_scale=(0.4, 0.75),
-        global_shared_transform={{_base_.color_augmentation}},
-        global_transform={{_base_.view_augmentation}},
+        global_shared_transform={{_base_._color_augmentation}},
+        global_transform={{_base_._view_augmentation}},
         max_size=16384,
     ),
     dict(type="ToTensor"),

@@ -45,7 +45,7 @@ scheduler = dict(
 # shares of the scenes that lose all colors, or all normals: for a model that is to take scans without them
 drop_color = 0.0
 drop_normal = 0.0
-view_augmentation = [
+_view_augmentation = [
     dict(type="CenterShift", apply_z=True),
     dict(type="RandomScale", scale=[0.9, 1.1]),
     dict(type="RandomRotate", angle=[-1, 1], axis="z", center=[0, 0, 0], p=0.8),
@@ -57,14 +57,14 @@ missing = [
     for kind, share in (("RandomDropColor", drop_color), ("RandomDropNormal", drop_normal))
     if share > 0
 ]
-color_augmentation = [
+_color_augmentation = [
     dict(type="RandomColorJitter", brightness=0.4, contrast=0.4, saturation=0.2, hue=0.02, p=0.8),
     dict(type="ChromaticTranslation", p=0.95, ratio=0.05),
     *missing,
     dict(type="NormalizeColor"),
 ]
-
-local_augmentation = view_augmentation + color_augmentation  # global views share one color, local ones have their own
+# global views share one color, local ones have their own
+_local_augmentation = _view_augmentation + _color_augmentation
 del missing
 
 hooks = [

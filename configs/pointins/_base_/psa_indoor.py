@@ -5,7 +5,7 @@ _base_ = ["pretrain_psa.py", "indoor.py", "collect_psa.py"]
 # The median offset of furniture, 0.45 m, is that of a box of some 0.7 m: the mean over its faces is 0.64 edges.
 model = dict(pretrainer=dict(anchor=(0.8, 0.6, 0.7)))
 
-transform = [
+_transform = [
     # Before the random transforms, so that every scene is clustered once. HDBSCAN finds the same furniture 50 times
     # slower.
     dict(
@@ -25,11 +25,11 @@ transform = [
         view_keys=("coord", "origin_coord", "color", "normal", "cluster", "box"),
         global_view_num=2,
         global_view_scale=(0.4, 1.0),
-        global_shared_transform={{_base_.color_augmentation}},
-        global_transform={{_base_.augmentation}},
+        global_shared_transform={{_base_._color_augmentation}},
+        global_transform={{_base_._augmentation}},
         max_size=65536,
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
-    {{_base_.collect}},
+    {{_base_._collect}},
 ]

@@ -4,7 +4,7 @@ _base_ = ["pretrain_psa.py", "outdoor.py", "collect_psa.py"]
 
 model = dict(pretrainer=dict(backbone=dict(in_channels=4), anchor=(3.9, 1.6, 1.56)))
 
-transform = [
+_transform = [
     # before the random transforms, so that every sweep is clustered once: HDBSCAN takes seconds
     dict(
         type="ClusterBoxes",
@@ -22,14 +22,14 @@ transform = [
         view_keys=("coord", "origin_coord", "strength", "cluster", "box"),
         global_view_num=2,
         global_view_scale=(0.8, 1.0),
-        global_transform={{_base_.beam_augmentation}},
+        global_transform={{_base_._beam_augmentation}},
         max_size=65536,
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
     dict(
         type="Collect",
-        keys={{_base_.collect.keys}},
+        keys={{_base_._collect.keys}},
         offset_keys_dict=dict(),
         global_feat_keys=("global_coord", "global_strength"),
     ),

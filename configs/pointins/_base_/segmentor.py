@@ -5,7 +5,7 @@ The experiment itself trains everything; its -dec freezes the encoder, its -lin 
 
 enc_channels = (32, 64, 128, 256, 512)
 dec_channels = (64, 96, 192, 384)
-enc_out_channels = sum(enc_channels)  # without decoder the features of all stages are up-cast and joined
+_enc_out_channels = sum(enc_channels)  # without decoder the features of all stages are up-cast and joined
 
 model = dict(
     backbone=dict(
@@ -32,14 +32,15 @@ model = dict(
     backbone_out_channels=dec_channels[0],
     freeze_backbone=False,
 )
+del enc_channels, dec_channels
 
-criteria = [
+_criteria = [
     dict(type="CrossEntropyLoss", loss_weight=1.0, ignore_index=-1),
     dict(type="LovaszLoss", mode="multiclass", loss_weight=1.0, ignore_index=-1),
 ]
 
-# hooks = [load, timer, writer, an evaluator, saver]
-load = dict(type="WeightLoader", keywords="module.student.backbone", replacement="module.backbone")
-timer = dict(type="IterationTimer", warmup_iter=2)
-writer = dict(type="InformationWriter")
-saver = dict(type="CheckpointSaver", save_freq=None)
+# hooks = [_load, _timer, _writer, an evaluator, _saver]
+_load = dict(type="WeightLoader", keywords="module.student.backbone", replacement="module.backbone")
+_timer = dict(type="IterationTimer", warmup_iter=2)
+_writer = dict(type="InformationWriter")
+_saver = dict(type="CheckpointSaver", save_freq=None)

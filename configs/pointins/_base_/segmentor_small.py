@@ -4,7 +4,7 @@ _base_ = ["segmentor.py"]
 
 enc_channels = (32, 64, 96, 128)
 dec_channels = (48, 64, 96)
-enc_out_channels = sum(enc_channels)
+_enc_out_channels = sum(enc_channels)
 
 model = dict(
     backbone=dict(
@@ -22,3 +22,4 @@ model = dict(
     ),
     backbone_out_channels=dec_channels[0],
 )
+del enc_channels, dec_channels

@@ -2,12 +2,12 @@
 
 _base_ = ["segmentor.py"]
 
-model = dict(type="DefaultSegmentorV2", criteria={{_base_.criteria}})
+model = dict(type="DefaultSegmentorV2", criteria={{_base_._criteria}})
 hooks = [
-    {{_base_.load}},
-    {{_base_.timer}},
-    {{_base_.writer}},
+    {{_base_._load}},
+    {{_base_._timer}},
+    {{_base_._writer}},
     dict(type="SemanticEvaluator"),
-    {{_base_.saver}},
+    {{_base_._saver}},
 ]
 test = dict(type="SemanticTester")

@@ -8,7 +8,7 @@ model = dict(
     )
 )
 
-transform = [
+_transform = [
     dict(type="GridSample", grid_size={{_base_.grid_size}}, hash_type="fnv", mode="train"),
     dict(type="Copy", keys_dict={"coord": "origin_coord"}),
     dict(
@@ -18,15 +18,15 @@ transform = [
         global_view_scale=(0.4, 1.0),
         local_view_num=4,
         local_view_scale=(0.1, 0.4),
-        global_transform={{_base_.augmentation}},
-        local_transform={{_base_.augmentation}},
+        global_transform={{_base_._augmentation}},
+        local_transform={{_base_._augmentation}},
         max_size=65536,
     ),
     dict(type="ToTensor"),
     dict(type="Update", keys_dict={"grid_size": {{_base_.grid_size}}}),
     dict(
         type="Collect",
-        keys={{_base_.collect.keys}},
+        keys={{_base_._collect.keys}},
         offset_keys_dict=dict(),
         global_feat_keys=("global_coord", "global_strength"),
         local_feat_keys=("local_coord", "local_strength"),

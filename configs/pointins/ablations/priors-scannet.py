@@ -3,13 +3,13 @@
 _base_ = ["_base_/scannet.py"]
 
 hooks = [
-    {{_base_.load}},
-    {{_base_.model_hook}},
-    {{_base_.decay}},
+    {{_base_._load}},
+    {{_base_._model_hook}},
+    {{_base_._decay}},
     dict(type="ODRHook", prior="indoor"),
-    {{_base_.scr}},
-    {{_base_.monitor}},
-    {{_base_.timer}},
-    {{_base_.writer}},
-    {{_base_.saver}},
+    {{_base_._scr}},
+    {{_base_._monitor}},
+    {{_base_._timer}},
+    {{_base_._writer}},
+    {{_base_._saver}},
 ]

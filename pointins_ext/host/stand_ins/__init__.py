@@ -1,7 +1,7 @@
 """Stand-ins: where a compiled part that Pointcept imports is missing or defective, plain PyTorch takes its place.
 
-Nothing is written to disk and nothing that works is replaced: `installed()` puts modules into `sys.modules` and says
-in `ANNOUNCEMENTS` which and why.
+Nothing is written to disk and nothing that works is replaced: `installed()` puts modules into `sys.modules` for a while
+and says in `ANNOUNCEMENTS` which and why.
 """
 
 import importlib
@@ -32,18 +32,11 @@ ANNOUNCEMENTS: dict[str, str] = {}
 
 @contextmanager
 def installed():
-    """Stand-ins in place for the import of Pointcept; placeholders go afterwards, so that nobody else meets them."""
+    """Stand-ins in place for the import of Pointcept; all go afterwards, lest others take one for the real package."""
     _optional_users_first()
-    for name, module in REPLACEMENTS.items():
-        problem = import_problem(name)
-        if problem:
-            _replace(name, problem, module)
-    replaced = isinstance(sys.modules.get("spconv"), Placeholder)  # by an earlier call
-    problem = None if replaced else spconv_problem()
-    if problem:
-        _replace("spconv", problem, "spconv_pytorch", "spconv.pytorch")
-        sys.modules["spconv.pytorch.modules"] = _module("spconv_modules")
-        sys.modules["spconv.pytorch"].modules = sys.modules["spconv.pytorch.modules"]
+    modules = _needed()
+    before = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
     _declare_torchvision_operators()
     _restore_numpy_names()
     finder = _PlaceholderFinder([name for name in PLACEHOLDERS if import_problem(name)])
@@ -52,8 +45,9 @@ def installed():
         yield
     finally:
         sys.meta_path.remove(finder)
-        for name in finder.created:
+        for name in finder.created + list(modules):
             del sys.modules[name]
+        sys.modules.update({name: module for name, module in before.items() if module is not None})
 
 
 def summary() -> str:
@@ -98,15 +92,25 @@ def spconv_problem() -> str | None:
     return problem
 
 
-def _replace(name: str, problem: str, module: str, alias: str | None = None) -> None:
+def _needed():
+    """Stand-ins for what is missing or defective here, by the names that they are imported under."""
+    modules = {}
+    for name, module in REPLACEMENTS.items():
+        problem = import_problem(name)
+        if problem:
+            _announce(name, problem)
+            modules[name] = _module(module)
+    problem = spconv_problem()
+    if problem:
+        _announce("spconv", problem)
+        package, stand_in = Placeholder("spconv"), _module("spconv_pytorch")
+        package.pytorch, stand_in.modules = stand_in, _module("spconv_modules")
+        modules |= {"spconv": package, "spconv.pytorch": stand_in, "spconv.pytorch.modules": stand_in.modules}
+    return modules
+
+
+def _announce(name, problem):
     ANNOUNCEMENTS[name] = f"{name} {problem}: plain PyTorch takes its place"
-    stand_in = _module(module)
-    if alias:
-        package = Placeholder(name)
-        sys.modules[name], sys.modules[alias] = package, stand_in
-        setattr(package, alias.rpartition(".")[2], stand_in)
-    else:
-        sys.modules[name] = stand_in
 
 
 def _module(name: str):

@@ -4,8 +4,8 @@ _base_ = ["../../pretrain-dos-drives.py", "hooks.py"]
 
 # thousands of steps: the teacher may settle
 model = dict(pretrainer=dict(momentum_final=0.999))
-prior = "outdoor"
-odr = dict(type="ODRHook", preset="outdoor")
-scr = dict(type="SCRHook", preset="outdoor")
-kmeans = dict(type="SCRHook", preset="kmeans_outdoor", min_points=5, late=dict(num_clusters=2, radius=0.3))
-monitor = dict(type="OffsetMonitor", canary_seed=None)
+_prior = "outdoor"
+_odr = dict(type="ODRHook", preset="outdoor")
+_scr = dict(type="SCRHook", preset="outdoor")
+_kmeans = dict(type="SCRHook", preset="kmeans_outdoor", min_points=5, late=dict(num_clusters=2, radius=0.3))
+_monitor = dict(type="OffsetMonitor", canary_seed=None)

@@ -1,8 +1,8 @@
 """The hooks that every ablation has, whatever its data."""
 
-load = dict(type="WeightLoader")
-model_hook = dict(type="ModelHook")
-decay = dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2)
-timer = dict(type="IterationTimer", warmup_iter=2)
-writer = dict(type="InformationWriter")
-saver = dict(type="CheckpointSaver", save_freq=None)
+_load = dict(type="WeightLoader")
+_model_hook = dict(type="ModelHook")
+_decay = dict(type="WeightDecaySchedular", base_value=0.04, final_value=0.2)
+_timer = dict(type="IterationTimer", warmup_iter=2)
+_writer = dict(type="InformationWriter")
+_saver = dict(type="CheckpointSaver", save_freq=None)

@@ -2,8 +2,8 @@
 
 _base_ = ["hooks.py"]
 
-prior = "auto"
-odr = dict(type="ODRHook", prior=prior, auto_scans=16)
-scr = dict(type="SCRHook", preset="indoor")
-kmeans = dict(type="SCRHook", preset="kmeans", late=dict(radius=0.08))
-monitor = dict(type="OffsetMonitor")
+_prior = "auto"
+_odr = dict(type="ODRHook", prior=_prior, auto_scans=16)
+_scr = dict(type="SCRHook", preset="indoor")
+_kmeans = dict(type="SCRHook", preset="kmeans", late=dict(radius=0.08))
+_monitor = dict(type="OffsetMonitor")

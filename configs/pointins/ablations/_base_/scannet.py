@@ -2,8 +2,8 @@
 
 _base_ = ["../../pretrain-dos-ptv3-scannet.py", "hooks.py"]
 
-prior = "indoor"
-odr = dict(type="ODRHook", preset="indoor")
-scr = dict(type="SCRHook", preset="indoor")
-kmeans = dict(type="SCRHook", preset="kmeans")
-monitor = dict(type="OffsetMonitor")
+_prior = "indoor"
+_odr = dict(type="ODRHook", preset="indoor")
+_scr = dict(type="SCRHook", preset="indoor")
+_kmeans = dict(type="SCRHook", preset="kmeans")
+_monitor = dict(type="OffsetMonitor")

@@ -4,9 +4,9 @@ _base_ = ["../../pretrain-dos-scans.py", "hooks.py"]
 
 # thousands of steps: the teacher may settle
 model = dict(pretrainer=dict(momentum_final=0.999))
-prior = "auto"
-odr = dict(type="ODRHook", prior=prior, auto_scans=16)
-scr = dict(type="SCRHook", preset="indoor")
+_prior = "auto"
+_odr = dict(type="ODRHook", prior=_prior, auto_scans=16)
+_scr = dict(type="SCRHook", preset="indoor")
 # 1.5 loss voxels to the end: scanned surfaces have gaps (study_targets.py on the training scans)
-kmeans = dict(type="SCRHook", preset="kmeans")
-monitor = dict(type="OffsetMonitor")
+_kmeans = dict(type="SCRHook", preset="kmeans")
+_monitor = dict(type="OffsetMonitor")
