@@ -22,7 +22,7 @@ LABELED_POINTS, LABELED_SCENES = (20, 50, 100, 200), (1, 5, 10, 20)
 # what a config may set beside the runtime's keys: what a run is made of, and what a user may want to change
 PARTS = {"model", "data", "hooks", "optimizer", "scheduler", "epoch", "eval_epoch", "test"}
 KNOBS = {"base_lr", "grid_size", "data_root", "split", "all_splits", "drop_color", "drop_normal"}
-KNOBS |= {"num_rooms", "room_seed", "num_drives", "drive_seed", "sensor"}
+KNOBS |= {"num_rooms", "room_seed", "scene_seed", "num_drives", "drive_seed", "sensor"}
 FULL_SIZE = [p for p in CONFIGS if ("ptv3" in p.stem or "litept" in p.stem) and "rooms" not in p.stem]
 
 

@@ -14,7 +14,7 @@ seed = 0
 # blocks of 5 loss voxels, less than a car
 model = dict(pretrainer=dict(backbone=dict(in_channels=4), mask_size_start=1.0, mask_size_base=1.0))
 
-transform = [
+_transform = [
     dict(type="GridSample", grid_size=grid_size, hash_type="fnv", mode="train"),
     dict(type="Copy", keys_dict={"coord": "origin_coord"}),
     dict(
@@ -42,10 +42,9 @@ data = dict(
         num_scenes=num_drives,
         seed=drive_seed,
         drive=dict(sensor=sensor),
-        transform=transform,
+        transform=_transform,
     )
 )
-del transform
 
 hooks = [
     dict(type="WeightLoader"),

@@ -33,7 +33,7 @@ data = dict(
                 tabletop=dict(num_views=(2, 4), num_objects=(6, 20)),
             ),
         ],
-        transform={{_base_.transform}},
+        transform={{_base_._transform}},
     )
 )
 del large

@@ -25,6 +25,6 @@ data = dict(
                 )
             )
         ],
-        transform={{_base_.transform}},
+        transform={{_base_._transform}},
     )
 )
