@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from pointins_ext.ops.segment import segment_count
+
 PAIRS = 1 << 23  # distances held at once on CUDA, some 150 bytes each
 MANY_PAIRS = 1 << 28  # above, the tree of the CPU is faster: without a radius, or with thousands of points on one spot
 HASH = (0x1D3F5A8B6C2E4971, 0x0B9D7E3A5C1F8263, 0x15C3A9E71B4D6F85)  # odd; sums of the steps to neighbors fit 64 bits
@@ -77,22 +79,25 @@ def _few_copies(point, k):
 def _search_pairs(query, support, query_group, support_group, k, radius):
     order, begin, end = _candidates(query, support, query_group, support_group, radius)
     number = (end - begin).sum(1)
-    total = int(number.sum())  # the only question to a GPU where they fit at once
+    total = int(number.sum())
     if total > MANY_PAIRS:
         host = (tensor.cpu() for tensor in (query, support, query_group, support_group))
         return _search_tree(*host, k, float(radius)).to(query.device)
     support, support_group = support[order], support_group[order]
-    result = torch.full((len(query) * k + 1,), -1, dtype=torch.long, device=query.device)  # the last is for the rest
+    result = torch.full(
+        (len(query) * k + 1,), -1, dtype=torch.long, device=query.device
+    )  # the last is a place for what is too many
     for first, last, size in _chunks(number, total):
         row, place = _pairs(begin[first:last], end[first:last], size)
-        distance = (query[first:last][row] - support[place]).square_().sum(1).sqrt_()
-        near = (distance <= radius) & (query_group[first:last][row] == support_group[place])
-        sort = distance.masked_fill_(~near, float("inf")).argsort()
+        row += first
+        distance = (query[row] - support[place]).square_().sum(1).sqrt_()
+        near = ((distance <= radius) & (query_group[row] == support_group[place])).nonzero().squeeze(1)
+        row, place, distance = row[near], place[near], distance[near]
+        sort = distance.argsort()
         sort = sort[row[sort].argsort(stable=True)]  # back to their rows, each nearest first
-        start = number[first:last].cumsum(0) - number[first:last]
-        rank = torch.arange(size, device=row.device) - start[row]
-        kept = near[sort] & (rank < k)
-        result[torch.where(kept, (first + row) * k + rank, len(result) - 1)] = torch.where(kept, order[place[sort]], -1)
+        found = segment_count(row, len(query))
+        rank = torch.arange(len(row), device=row.device) - (found.cumsum(0) - found)[row]
+        result[torch.where(rank < k, row * k + rank, len(result) - 1)] = order[place[sort]]
     return result[:-1].view(-1, k)
 
 

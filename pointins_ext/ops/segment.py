@@ -9,7 +9,8 @@ def segment_count(group, num_groups):
     group (N,) long in 0..num_groups-1 -> (num_groups,) long.
     """
     # not bincount, which asks a GPU for the least and the largest entry
-    return torch.zeros(num_groups, dtype=torch.long, device=group.device).index_add_(0, group, torch.ones_like(group, dtype=torch.long))
+    one = torch.ones_like(group, dtype=torch.long)
+    return one.new_zeros(num_groups).index_add_(0, group, one)
 
 
 def segment_sum(value, group, num_groups):

@@ -73,7 +73,9 @@ def test_chunks_of_any_size_give_the_same_answer(monkeypatch, radius):
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.sampled_from([0.0, 5e6]), st.sampled_from([0.0, 1e-9, 0.1, 1e9]))
+@given(
+    st.integers(0, 2**32 - 1), st.integers(0, 60), st.sampled_from([0.0, 5e6]), st.sampled_from([0.0, 1e-9, 0.1, 1e9])
+)
 def test_a_radius_of_any_size_bounds_the_hash(seed, size, shift, radius):
     rng = np.random.default_rng(seed)
     (query, query_group), (support, support_group) = (cloud(rng, size, True, shift) for _ in range(2))

@@ -3,8 +3,8 @@
 What a GPU would refuse raises: operands on two devices, a generator of the CPU, `numpy()`. What the host would wait for
 is counted by operator and source line. Autograd, `is_cuda` and CUDA's lists of autocast are PyTorch's own.
 
-It cannot see NCCL and several GPUs, streams and races on them, limits and speed of kernels, their rounding and the order
-in which atomics add, memory, and the insides of single operators: WAITS says how often those wait.
+It cannot see NCCL and several GPUs, streams and races on them, limits and speed of kernels, their rounding and the
+order in which atomics add, memory, and the insides of single operators: WAITS says how often those wait.
 """
 
 import contextlib
