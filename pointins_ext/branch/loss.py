@@ -18,8 +18,8 @@ def offset_loss(
     """L_off = mean_i ( ||o_i - O*_i||_1 + 1 - cos(o_i, O*_i) ) over valid points; exactly zero where none is valid.
 
     `prediction`, `target`: (N,3) meters, scene frame; `valid`: (N,) bool. With `group` (N,), all groups that have valid
-    points weigh the same, because hosts average over clouds: several processes then give the gradient of one. A GPU need
-    not be asked for `num_groups` if it is given.
+    points weigh the same, because hosts average over clouds: several processes then give the gradient of one. A GPU
+    need not be asked for `num_groups` if it is given.
     """
     valid = torch.ones(len(prediction), dtype=torch.bool, device=prediction.device) if valid is None else valid
     prediction = prediction.float()

@@ -124,6 +124,19 @@ def loss_voxels(point) -> torch.Tensor:
     return inverse
 
 
+def central_points(point, levels: int) -> torch.Tensor:
+    """(N,) for each voxel of the stage `levels` above the coarsest: of the points in it that entered the backbone, the
+    one nearest to their mean in the scene.
+    """
+    for _ in range(levels):
+        point = point.pooling_parent
+    voxel, scene = loss_voxels(point), _input(point).origin_coord.double()
+    order = (scene - point.origin_coord.double()[voxel]).square().sum(1).argsort()
+    order = order[voxel[order].argsort(stable=True)]  # voxel by voxel, each nearest first
+    count = segment_count(voxel, len(point.coord))
+    return order[count.cumsum(0) - count]
+
+
 def global_views(data_dict) -> dict:
     """Input of a backbone: all global views of a batch, `batch` being the view, with the integer cells of each."""
     grid_size = data_dict["grid_size"].flatten()[0]

@@ -44,7 +44,7 @@ def test_levels_are_concatenated_finest_first():
     assert one.feat.tolist() == [[10.0, 11.0, 100.0], [20.0, 21.0, 100.0]] and one.features.channels == (2, 1)
     assert two.feat[:, 1:3].tolist() == [[20.0, 21.0], [10.0, 11.0], [10.0, 11.0], [20.0, 21.0]]
     assert two.feat[:, 0].tolist() == [1.0, 2.0, 3.0, 4.0] and two.features.channels == (1, 2, 1)
-    assert [round(views.voxel, 4) for views in (zero, one, two)] == [0.16, 0.08, 0.04]
+    assert [round(float(views.voxel), 4) for views in (zero, one, two)] == [0.16, 0.08, 0.04]
     assert two.scene_coord.dtype == torch.float32 and torch.equal(one.coord, point.pooling_parent.coord)
 
 

@@ -15,6 +15,7 @@ from pointins_ext.branch import (
     StageFeatures,
     match,
 )
+from pointins_ext.models import passes
 from pointins_ext.models.passes import up_cast
 from pointins_ext.models.psa import Segments
 from tests.fixtures.tiny_pointins import GRID, VIEW_MAPS, batch, build, pointins_config, record
@@ -137,12 +138,17 @@ def test_the_order_of_a_networks_voxels_is_irrelevant(monkeypatch):
     def shuffled(point, levels):
         views = up_cast(point, levels)
         order = torch.randperm(len(views.view))
+        orders.append(order)
         rows = ("coord", "scene_coord", "grid_coord", "view")
         features = StageFeatures(views.feat[order])
         return replace(views, features=features, **{name: getattr(views, name)[order] for name in rows})
 
     plain = build(psa_config())(clustered())
+    orders = []
     monkeypatch.setattr("pointins_ext.models.psa.up_cast", shuffled)
+    monkeypatch.setattr(
+        "pointins_ext.models.psa.central_points", lambda *output: passes.central_points(*output)[orders[-1]]
+    )
     model = build(psa_config())
     torch.manual_seed(7)
     mixed = model(clustered())

@@ -1,10 +1,11 @@
 """A CPU build of PyTorch that believes in one GPU: tensors claim `cuda:0`, and their data stay on the CPU.
 
-What a GPU would refuse raises: operands on two devices, a generator of the CPU, `numpy()`. What the host would wait for
+What a GPU would refuse raises: operands on two devices, `numpy()`. What the host would wait for
 is counted by operator and source line. Autograd, `is_cuda` and CUDA's lists of autocast are PyTorch's own.
 
 It cannot see NCCL and several GPUs, streams and races on them, limits and speed of kernels, their rounding and the
-order in which atomics add, memory, and the insides of single operators: WAITS says how often those wait.
+order in which atomics add, memory, whose device a generator is of, and the insides of single operators: WAITS says how
+often those wait.
 """
 
 import contextlib
@@ -118,6 +119,20 @@ class _Mode(TorchDispatchMode):
         return _run(func, args, kwargs or {})
 
 
+class _Generator(torch.Generator):
+    """A generator of the CPU that claims its device."""
+
+    def __new__(cls, device="cpu"):
+        return super().__new__(cls)
+
+    def __init__(self, device="cpu"):
+        self._claimed = torch.device(device)
+
+    @property
+    def device(self):
+        return self._claimed
+
+
 waits = Counter()  # (operator, file:line) -> waits since `pretend` began
 _kept = []
 
@@ -154,9 +169,6 @@ def _claimed(value, known):
 def _look(func, args, kwargs, ours, host, to_cuda):
     """Raise for what the device refuses, count what the host waits for."""
     name = func._schema.name.removeprefix("aten::")
-    generator = kwargs.get("generator")
-    if to_cuda and generator is not None and generator.device.type == "cpu":
-        raise RuntimeError(f"{name}: Expected a 'cuda' device type for generator but found 'cpu'")
     if name in ("_to_copy", "copy_"):
         crosses = bool(host) if name == "copy_" else bool(ours) != to_cuda
         number = int(crosses and not (kwargs.get("non_blocking") or args[2:3] == (True,)))
@@ -218,6 +230,7 @@ def pretend():
         for name, answer in answers.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, answer=answer, **__: answer))
         stack.enter_context(mock.patch.object(torch.Tensor, "pin_memory", lambda self, *_: self))
+        stack.enter_context(mock.patch.object(torch, "Generator", _Generator))
         # backward in this thread, modules take tensors of another type, numbers are made on the CPU first
         stack.enter_context(torch.autograd.set_multithreading_enabled(False))
         for switch in (torch.__future__.set_overwrite_module_params_on_conversion, torch._C._set_only_lift_cpu_tensors):
