@@ -81,8 +81,8 @@ def _search_pairs(query, support, query_group, support_group, k, radius):
     number = (end - begin).sum(1)
     total = int(number.sum())
     if total > MANY_PAIRS:
-        host = (tensor.cpu() for tensor in (query, support, query_group, support_group))
-        return _search_tree(*host, k, float(radius)).to(query.device)
+        host = [tensor.cpu() for tensor in (query, support, query_group, support_group)]
+        return _search_tree(*host, k=k, radius=radius).to(query.device)
     support, support_group = support[order], support_group[order]
     result = torch.full(
         (len(query) * k + 1,), -1, dtype=torch.long, device=query.device

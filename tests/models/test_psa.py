@@ -329,3 +329,15 @@ def test_missing_clusters_are_named(shared):
 def test_unusable_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         build(psa_config(**options))
+
+
+def test_box_targets_are_those_of_full_precision_also_under_autocast():
+    """50 m from the origin, where half precision has steps of a quarter of a meter."""
+    model, data = build(psa_config()), clustered()
+    _, teacher, student = record(model, data | dict(global_origin_coord=data["global_origin_coord"] + 50.0))
+    box = torch.cat([student.scene_coord + 0.1, torch.full((len(student.view), 4), 0.5)], dim=1)
+    losses = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(float(model.box_loss(student, teacher, torch.zeros_like(student.view), box)))
+    assert losses[0] > 0 and losses[1] == pytest.approx(losses[0], rel=1e-4)
