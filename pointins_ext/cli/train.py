@@ -84,9 +84,7 @@ def fit_gpus(args, config):
         extend = ["--extend", args.extend] if args.extend else []
         args.num_gpus = checker().shared_among([*extend, *run_flags(args, config, "exp", [])], found)
     if args.num_gpus < found:
-        print(
-            f"{args.num_gpus} of {found} GPUs can share batch_size evenly; a multiple of {found} takes all", flush=True
-        )
+        print(f"{args.num_gpus} of {found} GPUs can share batch_size; a multiple of {found} takes all", flush=True)
 
 
 def start(flags, python, code):

@@ -151,4 +151,4 @@ def test_without_g_no_more_gpus_than_share_the_batch(flags, number, said, monkey
     monkeypatch.setattr(training, "start", lambda words, *_: started.append(words))
     training.main(["-c", str(tiny_config), *flags, "--", "batch_size=2"])
     assert started[0][started[0].index("--num-gpus") + 1] == number
-    assert ("2 of 4 GPUs can share batch_size evenly; a multiple of 4 takes all" in capsys.readouterr().out) == said
+    assert ("2 of 4 GPUs can share batch_size; a multiple of 4 takes all" in capsys.readouterr().out) == said

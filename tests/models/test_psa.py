@@ -339,5 +339,5 @@ def test_box_targets_are_those_of_full_precision_also_under_autocast():
     losses = []
     for enabled in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            losses.append(float(model.box_loss(student, teacher, torch.zeros_like(student.view), box)))
+            losses.append(model.box_loss(student, teacher, torch.zeros_like(student.view), box).item())
     assert losses[0] > 0 and losses[1] == pytest.approx(losses[0], rel=1e-4)
