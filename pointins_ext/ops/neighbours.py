@@ -81,8 +81,9 @@ def _search_pairs(query, support, query_group, support_group, k, radius):
     number = (end - begin).sum(1)
     total = int(number.sum())
     if total > MANY_PAIRS:
-        host = [tensor.cpu() for tensor in (query, support, query_group, support_group)]
-        return _search_tree(*host, k=k, radius=radius).to(query.device)
+        device = query.device
+        query, support, query_group, support_group = (x.cpu() for x in (query, support, query_group, support_group))
+        return _search_tree(query, support, query_group, support_group, k, radius).to(device)
     support, support_group = support[order], support_group[order]
     result = torch.full(
         (len(query) * k + 1,), -1, dtype=torch.long, device=query.device
