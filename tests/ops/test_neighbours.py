@@ -97,6 +97,15 @@ def test_the_pairs_that_the_hash_compares_are_four_times_the_needed_ones_at_most
     assert needed.sum() < (end - begin).sum() < 4 * needed.sum()
 
 
+def test_cells_that_share_a_hash_are_told_apart(monkeypatch):
+    """Here those of all groups; by chance it does not happen."""
+    rng = np.random.default_rng(0)
+    (query, query_group), (support, support_group) = (cloud(rng, 60, False, 0.0) for _ in range(2))
+    expected = neighbours(query, support, query_group, support_group, 3, 0.4)
+    monkeypatch.setitem(_search_pairs.__globals__, "HASH", (*_search_pairs.__globals__["HASH"][:2], 0))
+    assert torch.equal(hashed(query, support, query_group, support_group, 3, 0.4), expected)
+
+
 def test_without_a_radius_the_pairs_are_those_of_the_groups():
     coord, group = torch.rand(30, 3), torch.arange(30) % 3
     _, begin, end = _candidates(coord, coord, group, group, float("inf"))
