@@ -26,6 +26,11 @@ USER_ERRORS = (UserError, FileNotFoundError, ImportError, FloatingPointError)
 USER_ERRNO = {getattr(errno, name) for name in "EACCES EPERM EROFS ENOTDIR EISDIR EEXIST ENOSPC EDQUOT EFBIG".split()}
 
 
+GPU_FULL = (
+    "the GPU is out of memory; lower batch_size, then max_size of the view generator, or, downstream, point_max of "
+    "SphereCrop; for one scan, take a larger grid_size"
+)
+
 MAX_NOTICES = 20  # of one kind in one process: a folder of 10,000 scans has 10,000 times the same to say
 _notices = Counter()
 
@@ -57,7 +62,9 @@ def one_line_warnings():
 
 def exit_on_user_error(function, *args):
     """Call; what a user can repair ends in one line and exit code 2 (POINTINS_DEBUG=1: with its traceback)."""
-    from torch.multiprocessing import ProcessExitedException  # here: the doctor runs also where there is no torch
+    # here: the doctor runs also where there is no torch
+    from torch.cuda import OutOfMemoryError
+    from torch.multiprocessing import ProcessExitedException
 
     one_line_warnings()
     try:
@@ -65,12 +72,12 @@ def exit_on_user_error(function, *args):
         return
     except ProcessExitedException as error:
         sys.exit(error.exit_code)
-    except (*USER_ERRORS, OSError) as error:
-        if not isinstance(error, USER_ERRORS) and error.errno not in USER_ERRNO:
+    except (*USER_ERRORS, OSError, OutOfMemoryError) as error:
+        if isinstance(error, OSError) and not isinstance(error, USER_ERRORS) and error.errno not in USER_ERRNO:
             raise
         if os.environ.get("POINTINS_DEBUG") == "1":
             traceback.print_exc()
-        line = one_line(error)
+        line = GPU_FULL if isinstance(error, OutOfMemoryError) else one_line(error)
     # only now, because the error holds the frames of progress bars, which write a last line when they go
     logging.shutdown()
     print(f"error: {line}", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ import torch
 
 from pointins_ext import plugin  # noqa: F401
 from pointins_ext.errors import UserError, exit_on_user_error
-from pointins_ext.host import TESTERS, TRAINERS, default_setup, launch
+from pointins_ext.host import TESTERS, TRAINERS, comm, default_setup, launch
 
 
 def train(cfg):
@@ -23,6 +23,7 @@ def test(cfg):
             f"Pointcept's {cfg.test.type} needs a GPU; none was found. Take one that runs without: "
             "SemanticTester, InstanceTester or PanSegTester"
         )
+    cfg.batch_size = comm.get_world_size()  # of a training: here every process has its own scenes
     cfg = default_setup(cfg)
     TESTERS.build(dict(cfg=cfg, **cfg.test)).test()
 

@@ -35,6 +35,20 @@ def test_user_errors_are_one_line(capsys, monkeypatch, error, line):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_full_gpu_is_one_line_that_says_what_to_lower(capsys, monkeypatch):
+    def fail():
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has ...")
+
+    monkeypatch.delenv("POINTINS_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as stop:
+        exit_on_user_error(fail)
+    stderr = capsys.readouterr().err
+    assert stop.value.code == 2 and stderr.startswith(
+        "error: the GPU is out of memory; lower batch_size, then max_size"
+    )
+    assert stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("bug", [ZeroDivisionError("x"), KeyError("x"), ValueError("x"), IndexError("x")])
 def test_a_bug_keeps_its_traceback(bug):
     def fail():

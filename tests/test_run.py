@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from pointins_ext import run
+from pointins_ext.embedded.defaults import check_shares
 from pointins_ext.host import Config
 
 
@@ -19,6 +20,17 @@ def test_a_tester_of_pointcept_needs_a_gpu(monkeypatch):
     monkeypatch.setattr(run.torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="Pointcept's SemSegTester needs a GPU; none was found"):
         run.test(Config(dict(test=dict(type="SemSegTester"))))
+
+
+def test_the_batch_of_the_training_does_not_matter_to_a_test(monkeypatch):
+    """A batch of 2 and four GPUs, or one that they cannot share."""
+    seen = []
+    monkeypatch.setattr(run.comm, "get_world_size", lambda: 4)
+    monkeypatch.setattr(run, "default_setup", lambda cfg: check_shares(cfg, 4) or cfg)
+    tester = SimpleNamespace(test=lambda: seen.append("tested"))
+    monkeypatch.setattr(run, "TESTERS", SimpleNamespace(get=lambda kind: None, build=lambda cfg: tester))
+    run.test(Config(dict(batch_size=2, batch_size_val=None, test=dict(type="SemanticTester"))))
+    assert seen == ["tested"]
 
 
 def test_processes_are_those_that_the_command_line_asks_for(monkeypatch):

@@ -41,6 +41,8 @@ class PairwiseClusteringRegularization:
     def __call__(self, coord, feat, offset, group, voxel) -> PseudoInstances:
         """Pseudo-instances of the loss voxels coord (N,3), meters, scene frame.
 
+        The rule runs on the CPU: of its steps, made for one scene after the other, some have no other form, and the
+        others would ask a GPU some 150 questions a scene.
         feat (N,C) of the teacher at the loss stage; offset (N,3) of the teacher, meters; group (N,) long: the scene;
         voxel (G,) edge of the voxels of each scene, meters.
         """
@@ -48,14 +50,10 @@ class PairwiseClusteringRegularization:
         place = segment_mean(coord, cell, count)
         scene = group.new_empty(count)
         scene[cell] = group  # all points of a cell are of one group
-        label, plane = self._objects(
-            place,
-            segment_mean(F.normalize(feat.float(), dim=1), cell, count),
-            segment_mean(offset, cell, count),
-            scene,
-            voxel,
-        )
+        feat, offset = segment_mean(F.normalize(feat.float(), dim=1), cell, count), segment_mean(offset, cell, count)
+        label, plane = self._objects(*(tensor.cpu() for tensor in (place, feat, offset, scene, voxel)))
         number = int(label.max()) + 1 if count else 0
+        label, plane = (tensor.to(group.device, non_blocking=True) for tensor in (label, plane))
         center = segment_mean(place, label, number)[label][cell]
         valid = ((segment_count(label, number) >= self.min_points)[label] & ~plane)[cell]
         if self.max_length is not None:
@@ -64,8 +62,8 @@ class PairwiseClusteringRegularization:
 
     def refine(self, field):
         """Point the offsets of an `OffsetField` at the centroids of their objects."""
-        scenes = int(field.scene.max()) + 1 if len(field.scene) else 0
-        voxel = segment_mean(field.voxel[field.view], field.scene, scenes)  # all views of a scene have the same
+        # all views of a scene have the same; at most as many scenes as views
+        voxel = segment_mean(field.voxel[field.view], field.scene, len(field.voxel))
         instances = self(field.coord, field.features.finest, field.offset, field.scene, voxel)
         return field.replace(
             offset=instances.center - field.coord, valid=field.valid & instances.valid, instances=instances

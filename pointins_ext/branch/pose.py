@@ -31,12 +31,24 @@ def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch
     view_mean = segment_mean(view, group, num_groups)
     scene, view = scene - scene_mean[group], view - view_mean[group]
 
-    count = segment_count(group, num_groups).clamp_min(1)
-    identity = torch.eye(3, dtype=scene.dtype, device=scene.device)
-    gram = _outer_products(scene, scene, group, num_groups)
+    moments = (
+        scene_mean,
+        view_mean,
+        segment_count(group, num_groups).clamp_min(1),
+        _outer_products(scene, scene, group, num_groups),
+        _outer_products(view, scene, group, num_groups),
+        segment_sum(view.square().sum(1), group, num_groups),
+    )
+    affine = torch.cat([part.reshape(num_groups, -1) for part in _solved(*_to_host(moments))], dim=1)
+    matrix, shift, residual = affine.float().to(coord.device, non_blocking=True).split([9, 3, 1], dim=1)
+    return Affine(matrix.view(-1, 3, 3), shift, residual.squeeze(1))
+
+
+def _solved(scene_mean, view_mean, count, gram, cross, square):
+    """Matrix (G,3,3), shift (G,3) and residual (G,) from the moments of the points."""
+    identity = torch.eye(3, dtype=gram.dtype)
     spread = gram.diagonal(dim1=1, dim2=2).sum(1)
     ridge = (RIDGE**2 * count + RIDGE_SHARE**2 * spread)[:, None, None]
-    cross = _outer_products(view, scene, group, num_groups)
     # not towards the identity: a bare wall turned by 90 degrees would leave its normal parallel to the wall
     left, _, right = torch.linalg.svd(cross + ridge * identity)
     # view = scene @ to_view.T
@@ -44,11 +56,18 @@ def recover_affine(coord: torch.Tensor, origin_coord: torch.Tensor, group: torch
 
     # sum of |to_view @ scene - view|^2, from the moments
     misfit = torch.einsum("gij,gjk,gik->g", to_view, gram, to_view) - 2 * torch.einsum("gij,gij->g", to_view, cross)
-    misfit = misfit + segment_sum(view.square().sum(1), group, num_groups)
     matrix = torch.linalg.pinv(to_view)
     shift = scene_mean - torch.einsum("gij,gj->gi", matrix, view_mean)
-    residual = (misfit / count).clamp_min(0).sqrt()
-    return Affine(matrix.float(), shift.float(), residual.float())
+    return matrix, shift, ((misfit + square) / count).clamp_min(0).sqrt()
+
+
+def _to_host(tensors):
+    """Tensors (G, ...) on the CPU, in double precision: one copy instead of a question in each decomposition."""
+    packed = torch.cat(
+        [tensor.double().flatten(1) if tensor.dim() > 1 else tensor.double()[:, None] for tensor in tensors], 1
+    )
+    parts = packed.cpu().split([tensor[:1].numel() for tensor in tensors], dim=1)
+    return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
 
 def transform_vectors(matrix: torch.Tensor, vector: torch.Tensor, group: torch.Tensor) -> torch.Tensor:

@@ -24,7 +24,7 @@ class MagnitudePrior:
     """
 
     def __init__(self, quantiles: torch.Tensor, source: str = "quantile table"):
-        quantiles = torch.as_tensor(quantiles, dtype=torch.float32).flatten()
+        quantiles = torch.as_tensor(quantiles, dtype=torch.float32).flatten().cpu()
         problem = _table_problem(quantiles)
         if problem:
             raise UserError(f"{source}: {problem}; expected lengths in meters, >= 0, in increasing order")
@@ -57,7 +57,7 @@ class MagnitudePrior:
             raise UserError(f"{source}: {len(magnitude)} lengths, not all finite or too few; expected at least 2")
         # interpolating the sorted sample instead of torch.quantile, which refuses more than 16M elements
         ordered = magnitude.sort().values
-        position = torch.linspace(0, len(ordered) - 1, NUM_QUANTILES, dtype=torch.float64)
+        position = torch.linspace(0, len(ordered) - 1, NUM_QUANTILES, dtype=torch.float64, device=ordered.device)
         return cls(_interpolate(ordered, position).float(), source)
 
     @classmethod
@@ -69,12 +69,12 @@ class MagnitudePrior:
 
     def quantile(self, level: torch.Tensor) -> torch.Tensor:
         """F^-1: lengths in meters at `level` in 0..1, any shape, linear between table entries."""
-        table = self.quantiles.to(level.device)
+        table = self.quantiles.to(level.device, non_blocking=True)
         return _interpolate(table, level.clamp(0, 1) * (len(table) - 1))
 
     def cdf(self, magnitude: torch.Tensor) -> torch.Tensor:
         """F: share of offsets not longer than `magnitude` (meters, any shape)."""
-        table = self.quantiles.to(magnitude.device)
+        table = self.quantiles.to(magnitude.device, non_blocking=True)
         right = torch.searchsorted(table, magnitude.contiguous(), right=True).clamp(1, len(table) - 1)
         low, high = table[right - 1], table[right]
         fraction = ((magnitude - low) / (high - low).clamp_min(torch.finfo(table.dtype).tiny)).clamp(0, 1)

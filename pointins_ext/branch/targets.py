@@ -73,7 +73,7 @@ def match(
     group = query_group.flatten()
     if not isinstance(radius, torch.Tensor):
         return neighbours(queries, support, group, support_group, 1, radius).view_as(query_group)
-    index = neighbours(queries, support, group, support_group, 1, float(radius.max())).squeeze(1)
+    index = neighbours(queries, support, group, support_group, 1, radius.max()).squeeze(1)
     distance = (queries.double() - support.double()[index]).norm(dim=1)
     return torch.where(distance <= radius[group], index, -1).view_as(query_group)
 

@@ -78,7 +78,9 @@ def scores(table: dict) -> dict:
 
 
 def peak_memory_gib() -> float:
-    """Resident memory of this process at its largest, workers apart."""
+    """Memory of the GPU at its largest; without one that of this process, workers apart."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

@@ -101,8 +101,9 @@ class OffPlanes:
         """The field, refined where there is no plane."""
         plane = planes_of_views(field)
         # a group of its own, so that the planes' ranks and neighbors are their own
-        apart = self.regularizer.refine(field.replace(view=2 * field.view + plane.long()))
-        return apart.replace(view=field.view, valid=apart.valid & ~plane)
+        views = dict(view=2 * field.view + plane.long(), voxel=field.voxel.repeat_interleave(2))
+        apart = self.regularizer.refine(field.replace(**views))
+        return apart.replace(view=field.view, voxel=field.voxel, valid=apart.valid & ~plane)
 
 
 class ViewsApart:

@@ -54,6 +54,7 @@ def main(argv):
     args = arguments(argv)
     config, dataset = find_config(args.config, args.dataset)
     folder = os.path.join("exp", dataset, args.name)
+    fit_gpus(args, config)
     code = os.path.abspath(os.path.join(folder, "code"))
     extend = ["--extend", args.extend] if args.extend else []
     if args.resume == "true" and os.path.isdir(folder):
@@ -70,6 +71,20 @@ def main(argv):
     checker().check(flags)
     copy_code(code)
     start(flags, other_interpreter(args), code)
+
+
+def fit_gpus(args, config):
+    """Without -g, no more GPUs than can share the batch; says so where some are left."""
+    if args.num_gpus is not None:
+        return
+    import torch  # here, because --help does without
+
+    args.num_gpus = found = torch.cuda.device_count()
+    if found > 1:
+        extend = ["--extend", args.extend] if args.extend else []
+        args.num_gpus = checker().shared_among([*extend, *run_flags(args, config, "exp", [])], found)
+    if args.num_gpus < found:
+        print(f"{args.num_gpus} of {found} GPUs can share batch_size; a multiple of {found} takes all", flush=True)
 
 
 def start(flags, python, code):

@@ -60,6 +60,7 @@ class GridPooling(PointModule):
         pooled = Point(
             feat=torch.segment_reduce(feat, "max", offsets=idx_ptr),
             grid_coord=grid_coord[head],
+            grid_extent=-(-point.grid_extent // self.stride),
             batch=point.batch[head],
             offset=batch2offset(point.batch[head], len(point.offset)),
             pooling_inverse=cluster,

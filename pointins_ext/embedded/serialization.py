@@ -4,8 +4,6 @@ import torch
 
 from pointins_ext.errors import UserError
 
-AXES = {"": [0, 1, 2], "-trans": [1, 0, 2]}
-
 
 @torch.no_grad()
 def encode(grid_coord, batch=None, depth=16, order="z"):
@@ -17,7 +15,10 @@ def encode(grid_coord, batch=None, depth=16, order="z"):
     curve, trans, rest = order.partition("-trans")
     if curve not in CURVES or rest:
         raise UserError(f"unknown serialization order {order!r}; choose from z, z-trans, hilbert, hilbert-trans")
-    code = CURVES[curve](grid_coord[:, AXES[trans]].long(), depth)
+    if trans:
+        x, y, z = grid_coord.unbind(1)  # a list of columns would be copied to the GPU
+        grid_coord = torch.stack([y, x, z], dim=1)
+    code = CURVES[curve](grid_coord.long(), depth)
     return code if batch is None else batch.long() << depth * 3 | code
 
 

@@ -18,17 +18,21 @@ def patch_table(offset, patch_size):
     filled up with the end of the patch before it; a cloud shorter than `patch_size` is one short patch.
     """
     count = offset2bincount(offset)
-    width = min(patch_size, int(count.max())) if len(count) else 0
+    sizes = [size for size in count.tolist() if size]  # the only question to a GPU
+    width = min(patch_size, max(sizes, default=0))
     patches = (count + patch_size - 1) // patch_size
     first_patch, start = patches.cumsum(0) - patches, offset - count
-    cloud = torch.arange(len(count), device=offset.device).repeat_interleave(patches)
-    local = (torch.arange(len(cloud), device=offset.device) - first_patch[cloud]) * patch_size
+    number = sum(-(-size // patch_size) for size in sizes)
+    cloud = torch.arange(len(count), device=offset.device).repeat_interleave(patches, output_size=number)
+    local = (torch.arange(number, device=offset.device) - first_patch[cloud]) * patch_size
     local = local[:, None] + torch.arange(width, device=offset.device)
     inside = local < count[cloud, None]
     slots = start[cloud, None] + torch.where(inside, local, (local - patch_size).clamp(min=0))
-    valid = inside | (count > patch_size)[cloud, None]
-    home = inside.flatten().nonzero().squeeze(1)
-    return slots, None if valid.all() else valid, home
+    # a slot is empty in a cloud alone that is shorter than the patches are wide
+    valid = None if min(sizes, default=0) >= width else inside | (count > patch_size)[cloud, None]
+    total = sum(sizes)
+    shift = (first_patch * width - start).repeat_interleave(count, output_size=total)
+    return slots, valid, torch.arange(total, device=offset.device) + shift
 
 
 class RPE(nn.Module):

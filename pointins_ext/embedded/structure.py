@@ -5,6 +5,7 @@ from addict import Dict
 
 from pointins_ext.embedded.serialization import encode
 from pointins_ext.errors import UserError, UserKeyError
+from pointins_ext.ops.segment import segment_count
 from pointins_ext.ops.subm_conv import kernel_map
 
 MAX_DEPTH = 16
@@ -17,29 +18,32 @@ def offset2bincount(offset):
 
 
 @torch.no_grad()
-def offset2batch(offset):
-    """Cumulative point counts (B,) -> cloud index of each point (N,) long."""
+def offset2batch(offset, size=None):
+    """Cumulative point counts (B,) -> cloud index of each point (N,) long. A GPU need not wait if `size` N is given."""
     bincount = offset2bincount(offset)
-    return torch.arange(len(bincount), device=offset.device).repeat_interleave(bincount)
+    return torch.arange(len(bincount), device=offset.device).repeat_interleave(bincount, output_size=size)
 
 
 @torch.no_grad()
-def batch2offset(batch, num_batches=0):
-    """Cloud index of each point (N,) -> cumulative point counts (B,) long, at least `num_batches` of them."""
-    return torch.bincount(batch, minlength=num_batches).cumsum(0)
+def batch2offset(batch, num_batches=None):
+    """Cloud index of each point (N,) -> cumulative point counts (B,) long; B is `num_batches`, or as many as occur."""
+    if num_batches is None:
+        num_batches = int(batch.max()) + 1 if len(batch) else 0
+    return segment_count(batch, num_batches).cumsum(0)
 
 
 class Point(Dict):
     """A batch of point clouds as a dict with attribute access.
 
     coord (N,3), feat (N,C), batch (N,) or offset (B,) (each is derived from the other), grid_coord (N,3) or grid_size.
-    `serialization` adds serialized_{depth,code,order,inverse}, `sparsify` the cache that `kernel_map` fills.
+    `serialization` adds serialized_{depth,code,order,inverse}, `sparsify` the cache that `kernel_map` fills; both add
+    grid_extent, the largest of grid_coord + 1.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if "batch" not in self and "offset" in self:
-            self["batch"] = offset2batch(self.offset)
+            self["batch"] = offset2batch(self.offset, len(self.coord) if "coord" in self else None)
         elif "offset" not in self and "batch" in self:
             self["offset"] = batch2offset(self.batch)
 
@@ -65,7 +69,7 @@ class Point(Dict):
     def set_codes(self, code, shuffle_orders=False):
         """Store curve codes (number of orders, N) with the sorting order they imply and its inverse."""
         if shuffle_orders:
-            code = code[torch.randperm(len(code)).to(code.device)]
+            code = torch.stack([code[i] for i in torch.randperm(len(code)).tolist()])
         order = torch.argsort(code, stable=True)
         position = torch.arange(code.shape[1], device=code.device).expand_as(order)
         self["serialized_code"] = code
@@ -93,6 +97,11 @@ class Point(Dict):
                 raise UserError(f"grid_size has {size.numel()} values; a Point takes one for the whole batch")
             coord = self.coord - self.coord.amin(0) if len(self.coord) else self.coord
             self["grid_coord"] = torch.div(coord, size, rounding_mode="trunc").int()
+        if "grid_extent" not in self:  # once, because a GPU waits for the answer
+            self["grid_extent"] = self._grid_extent()
+        return self.grid_extent
+
+    def _grid_extent(self):
         if not len(self.grid_coord):
             return 0
         low, high = torch.stack(self.grid_coord.aminmax()).tolist()

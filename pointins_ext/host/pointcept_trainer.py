@@ -25,6 +25,7 @@ from pointins_ext.host.pointcept_model import build_model, cuda_stays_here
 class PointINSTrainer(TrainingStep, Trainer):
     """Pointcept's DefaultTrainer; without a GPU the same loop runs on the CPU, where gloo joins several processes.
 
+    A step is that of the embedded host: a loss that is not finite stops the run or, with `skip_nonfinite`, is skipped.
     Says which stand-ins are in place, and turns flash attention off where flash-attn is missing.
     """
 
@@ -57,10 +58,6 @@ class PointINSTrainer(TrainingStep, Trainer):
             if isinstance(hook, WeightDecaySchedular):  # it counts batches, of what it takes for steps of the optimizer
                 hook.scheduler.iter = self.scheduler.last_epoch
         super().before_step()
-
-    def run_step(self):
-        step = Trainer if self.device.type == "cuda" else TrainingStep
-        step.run_step(self)
 
     def predict(self, batch):
         with cuda_stays_here():

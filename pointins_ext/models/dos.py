@@ -86,7 +86,7 @@ class DOS(TeacherStudent):
     def training_step(self, data_dict) -> tuple[dict, Passes]:
         """Losses of a batch, and the passes that they were computed from."""
         views = global_views(data_dict)
-        visible = self.visible_mask(views["grid_coord"], views["batch"], float(views["grid_size"]))
+        visible = self.visible_mask(views["grid_coord"], views["batch"], len(views["offset"]), views["grid_size"])
         with torch.no_grad():
             teacher = up_cast(self.teacher.backbone(Point(views)), self.up_cast_level)
         student = up_cast(self.student.backbone(Point(observed(views, visible))), self.up_cast_level)
@@ -105,18 +105,22 @@ class DOS(TeacherStudent):
             cross_loss=cross_loss,
             softmap_entropy=_column_entropy(softmap),
             prototype_perplexity=_perplexity(teacher_similarity),
-            zipf_perplexity=same_loss.new_tensor(self.zipf_perplexity),
+            zipf_perplexity=same_loss.new_full((), self.zipf_perplexity),
         )
         loss = 0.5 * same_loss + 0.5 * cross_loss
         return dict(loss=loss, **mean_over_ranks(result)), Passes(teacher, (student,), matches)
 
-    def visible_mask(self, grid_coord: torch.Tensor, view: torch.Tensor, grid_size: float) -> torch.Tensor:
-        """(N,) bool: points outside the masked blocks; the share `mask_ratio` of each view's blocks is masked."""
-        cells = max(1, round(self.mask_size / grid_size / self.loss_stride)) * self.loss_stride
+    def visible_mask(
+        self, grid_coord: torch.Tensor, view: torch.Tensor, num_views: int, grid_size: torch.Tensor
+    ) -> torch.Tensor:
+        """(N,) bool: points outside the masked blocks; the share `mask_ratio` of each view's blocks is masked.
+
+        grid_coord (N,3) integers, cells of edge `grid_size` () meters; view (N,) long.
+        """
+        cells = (self.mask_size / grid_size.double() / self.loss_stride).round().long().clamp(min=1) * self.loss_stride
         key, _ = voxel_key(grid_coord // cells, view)
         order, start, member = sorted_runs(key)
         block_view = view[order[start[:-1]]]
-        num_views = int(view.max()) + 1
         rank = segment_rank(torch.rand(len(block_view), device=view.device), block_view, num_views)
         # at least one block of a view stays, else its student would see nothing
         num_blocks = segment_count(block_view, num_views)
@@ -170,5 +174,5 @@ def _column_entropy(softmap: torch.Tensor) -> torch.Tensor:
 
 def _perplexity(similarity: torch.Tensor) -> torch.Tensor:
     """exp(entropy) of the histogram of winning prototypes: how many are in use."""
-    usage = torch.bincount(similarity.argmax(1), minlength=similarity.shape[1]).float()
+    usage = segment_count(similarity.argmax(1), similarity.shape[1]).float()
     return torch.special.entr(usage / usage.sum()).sum().exp()

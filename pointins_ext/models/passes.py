@@ -22,7 +22,7 @@ class BackboneOutput:
     grid_coord: torch.Tensor  # (N, 3) integer cell at the loss stride
     view: torch.Tensor  # (N,) long
     num_views: int  # of the batch, also where some have no voxel
-    voxel: float  # edge of a loss voxel, units of `coord`
+    voxel: float | torch.Tensor  # () edge of a loss voxel, units of `coord`
     local: bool = False  # local views of a multi-crop pretrainer
     observed: torch.Tensor | None = None  # (N,) bool: not hidden behind mask tokens alone; None: nothing is masked
 
@@ -107,7 +107,7 @@ def up_cast(point, levels: int) -> BackboneOutput:
         grid_coord=point.grid_coord,
         view=point.batch,
         num_views=len(_input(point).offset),
-        voxel=float(point.grid_size),
+        voxel=point.grid_size,
         observed=_observed(point),
     )
 
@@ -122,6 +122,19 @@ def loss_voxels(point) -> torch.Tensor:
     if inverse is None:
         inverse = torch.arange(len(point.coord), device=point.coord.device)
     return inverse
+
+
+def central_points(point, levels: int) -> torch.Tensor:
+    """(N,) for each voxel of the stage `levels` above the coarsest: of the points in it that entered the backbone, the
+    one nearest to their mean in the scene.
+    """
+    for _ in range(levels):
+        point = point.pooling_parent
+    voxel, scene = loss_voxels(point), _input(point).origin_coord.double()
+    order = (scene - point.origin_coord.double()[voxel]).square().sum(1).argsort()
+    order = order[voxel[order].argsort(stable=True)]  # voxel by voxel, each nearest first
+    count = segment_count(voxel, len(point.coord))
+    return order[count.cumsum(0) - count]
 
 
 def global_views(data_dict) -> dict:
@@ -142,7 +155,8 @@ def global_views(data_dict) -> dict:
 
 def observed(views: dict, visible: torch.Tensor) -> dict:
     """The points `visible` (N,) bool of a backbone's input; views that lose all their points stay as empty ones."""
-    kept = {key: value[visible] for key, value in views.items() if key not in ("grid_size", "offset")}
+    rows = visible.nonzero().squeeze(1)
+    kept = {key: value[rows] for key, value in views.items() if key not in ("grid_size", "offset")}
     offset = segment_count(kept["batch"], len(views["offset"])).cumsum(0)
     return kept | dict(offset=offset, grid_size=views["grid_size"])
 

@@ -129,7 +129,7 @@ class PointINS(PointModel):
                 field = self._scene_field(student, self.student.offset_head, passes)
                 prediction = self._regularized(field)
                 for target, valid in zip(*self._targets_of(student, field, passes), strict=True):
-                    losses.append(offset_loss(prediction, target, valid, field.view))
+                    losses.append(offset_loss(prediction, target, valid, field.view, student.num_views))
                     matched.append(valid.sum() / _observed(student).sum().clamp(min=1))
         return torch.stack(losses).mean(), torch.stack(matched).mean()
 

@@ -11,7 +11,7 @@ from pointins_ext.branch import match
 from pointins_ext.errors import UserError
 from pointins_ext.host import MODELS, Point, build_model
 from pointins_ext.models.boxes import BoxHead, box_targets
-from pointins_ext.models.passes import BackboneOutput, Passes, global_views, up_cast
+from pointins_ext.models.passes import BackboneOutput, Passes, central_points, global_views, up_cast
 from pointins_ext.models.teacher_student import TeacherStudent, mean_over_ranks
 from pointins_ext.ops import segment_max
 from pointins_ext.ops.voxels import voxel_key
@@ -103,10 +103,11 @@ class PSA(TeacherStudent):
         views = global_views(data_dict)
         with torch.no_grad():
             teacher = up_cast(self.teacher.backbone(Point(views)), self.up_cast_level)
-        student = up_cast(self.student.backbone(Point(views)), self.up_cast_level)
+        output = self.student.backbone(Point(views))
+        student = up_cast(output, self.up_cast_level)
 
-        # hosts drop keys they do not know at pooling: a voxel is what its nearest point is
-        point = match(student.scene_coord, student.view, views["origin_coord"], views["batch"], math.inf)
+        # hosts drop keys they do not know at pooling: a voxel is what the point in its middle is
+        point = central_points(output, self.up_cast_level)
         cluster, box = data_dict["global_cluster"], data_dict["global_box"]
         label = self._point_labels(cluster, views["batch"])[point]
         query = self._segments(student, label, self.student.projection_head)
@@ -147,9 +148,11 @@ class PSA(TeacherStudent):
         other = match(student.scene_coord, student.view ^ 1, teacher.scene_coord, teacher.view, teacher.scene_voxel)
         rows = ((cluster >= 0) & (other >= 0)).nonzero().squeeze(1)
         prediction = self.student.box_head(student.feat[rows], teacher.feat[other[rows]])
-        pose = student.to_scene
-        to_view, view = torch.linalg.pinv(pose.matrix), student.view[rows]
-        target = box_targets(box[rows].float(), student.coord[rows], to_view[view], pose.shift[view], self.anchor)
+        pose, view = student.to_scene, student.view[rows]
+        # half precision would err by decimeters at 50 meters
+        with torch.autocast(prediction.device.type, enabled=False):
+            to_view = torch.linalg.pinv(pose.matrix)[view]
+            target = box_targets(box[rows].float(), student.coord[rows], to_view, pose.shift[view], self.anchor)
         return F.smooth_l1_loss(prediction, target, reduction="sum") / max(len(rows), 1)
 
     @torch.no_grad()

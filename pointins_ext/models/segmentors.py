@@ -137,7 +137,7 @@ class PointGroup(OffsetSegmentor):
         return result if self.training else dict(result, **self.proposals(data_dict, logits, bias))
 
     def proposals(self, data_dict, logits, bias):
-        """Masks of the shifted points (P,N) int, with score and class."""
+        """Masks of the shifted points (P,N) bool, with score and class."""
         probability, segment = logits.softmax(1).max(1)
         ignored = torch.tensor(list(self.segment_ignore_index), device=segment.device)
         grouped = (~torch.isin(segment, ignored)).nonzero().squeeze(1)
@@ -157,7 +157,7 @@ class PointGroup(OffsetSegmentor):
         classes[proposal[own]] = segment[own]
         return dict(
             pred_scores=segment_mean(probability[own], proposal[own], len(large)).cpu(),
-            pred_masks=masks.int().cpu(),
+            pred_masks=masks.cpu(),
             pred_classes=classes.cpu(),
         )
 

@@ -10,6 +10,7 @@ from scipy.sparse import csgraph, csr_matrix
 from pointins_ext.ops.neighbours import neighbours
 from pointins_ext.ops.segment import segment_count
 
+ROUNDS = 4
 # columns of cells at most two cells away, one half: the other half is reached from the other side
 HALF_SHELL = [step for step in itertools.product(range(-2, 3), repeat=2) if step >= (0, 0)]
 
@@ -70,16 +71,15 @@ def _label_rows(target, start):
 
 
 def _label_torch(source, target, num_nodes):
-    """Min-label hooking and pointer jumping: O(log N) rounds in practice."""
+    """Min-label hooking and pointer jumping: O(log N) rounds in practice, some at a time, as a GPU waits for a look."""
     root = torch.arange(num_nodes, device=source.device)
     while True:
-        a, b = root[source], root[target]
-        if torch.equal(a, b):
-            break
-        root.scatter_reduce_(0, torch.maximum(a, b), torch.minimum(a, b), "amin")
-        while not torch.equal(jumped := root[root], root):
-            root = jumped
-    return torch.unique(root, return_inverse=True)[1]
+        for _ in range(ROUNDS):
+            a, b = root[source], root[target]
+            root.scatter_reduce_(0, torch.maximum(a, b), torch.minimum(a, b), "amin")
+            root = root[root[root]]
+        if torch.equal(torch.cat([root[source], root]), torch.cat([root[target], root[root]])):
+            return torch.unique(root, return_inverse=True)[1]
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ def radius_components(coord, radius, group=None):
     coord = coord.double()
     cell, key, stride = _cells(coord, radius, group)
     point = torch.argsort(cell, stable=True)
-    count = torch.bincount(cell)
+    count = segment_count(cell, len(key))
     start = count.cumsum(0) - count
 
     # one representative point a cell joins most cells; only pairs still apart are worth the exact test

@@ -23,20 +23,24 @@ def kmeans(feat, group, num_clusters, generator=None, num_iterations=10, subsamp
         raise ValueError(f"kmeans needs num_clusters >= 1, got {num_clusters}")
     if len(feat) == 0:
         return torch.empty(0, dtype=torch.long, device=feat.device)
-    if not feat.sum().isfinite():  # the sum, because testing every element costs as much as the clustering
+    # the sum, because testing every element costs as much as the clustering
+    finite = feat.sum(dtype=torch.promote_types(feat.dtype, torch.float32)).isfinite()
+    last, finite = torch.stack([group.max(), finite.long()]).tolist()
+    if not finite:
         raise ValueError("kmeans: feat holds NaN, infinite or huge values")
     with torch.autocast(feat.device.type, enabled=False):
-        return _kmeans(feat, group, num_clusters, generator, num_iterations, subsample, normalize)
+        return _kmeans(feat, group, last + 1, num_clusters, generator, num_iterations, subsample, normalize)
 
 
-def _kmeans(feat, group, num_clusters, generator, num_iterations, subsample, normalize):
+def _kmeans(feat, group, num_groups, num_clusters, generator, num_iterations, subsample, normalize):
     def rows_of(index):  # no copy of all features in another form
         rows = feat[index].float()
         return F.normalize(rows, dim=-1) if normalize else rows
 
-    count = segment_count(group, int(group.max()) + 1)
+    count = segment_count(group, num_groups)
+    sizes = count.tolist()
     order = torch.argsort(group, stable=True)
-    sample, mask = _subsample(order, group, count, subsample, generator)
+    sample, mask = _subsample(order, group, count, min(subsample, max(sizes)), generator)
     point = rows_of(sample)
     inside = mask[:, None].to(point.dtype)
     mean = inside @ point / inside.sum(2, keepdim=True).clamp(min=1)
@@ -45,7 +49,7 @@ def _kmeans(feat, group, num_clusters, generator, num_iterations, subsample, nor
     center = _lloyd(point, mask, center, exists, num_iterations)
 
     label = torch.empty_like(group)
-    for g, rows in enumerate(order.split(count.tolist())):
+    for g, rows in enumerate(order.split(sizes)):
         for block in rows.split(BLOCK):
             label[block] = _nearest(rows_of(block)[None] - mean[g], center[g : g + 1], exists[g : g + 1])[0]
     return label
@@ -57,10 +61,10 @@ def _uniform(shape, generator, device):
 
 
 def _subsample(order, group, count, size, generator):
-    """Random points of each group as rows of a rectangle: index (G, S) and mask (G, S) of the places in use."""
+    """Random points of each group as rows of `size`: index (G, size) and mask (G, size) of the places in use."""
     shuffled = torch.argsort(group + _uniform(group.shape, generator, group.device).double())
     start = count.cumsum(0) - count
-    place = torch.arange(min(size, int(count.max())), device=group.device)
+    place = torch.arange(size, device=group.device)
     mask = place < count[:, None]
     return shuffled[(start[:, None] + place).clamp_(max=len(order) - 1)], mask
 
@@ -89,7 +93,8 @@ def _lloyd(point, mask, center, exists, num_iterations):
     label = None
     for _ in range(num_iterations):
         previous, label = label, _nearest(point, center, exists)
-        if previous is not None and torch.equal(previous, label):
+        # a GPU would wait for the answer longer than for the remaining iterations, which change nothing
+        if previous is not None and not label.is_cuda and torch.equal(previous, label):
             break
         member = torch.zeros(*label.shape, center.shape[1], dtype=point.dtype, device=point.device)
         member.scatter_(2, label[..., None], mask[..., None].to(point.dtype))

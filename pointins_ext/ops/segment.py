@@ -8,7 +8,9 @@ def segment_count(group, num_groups):
 
     group (N,) long in 0..num_groups-1 -> (num_groups,) long.
     """
-    return torch.bincount(group, minlength=num_groups)
+    # not bincount, which asks a GPU for the least and the largest entry
+    one = torch.ones_like(group, dtype=torch.long)
+    return one.new_zeros(num_groups).index_add_(0, group, one)
 
 
 def segment_sum(value, group, num_groups):
@@ -39,6 +41,13 @@ def segment_max(value, group, num_groups):
     return top.scatter_reduce(0, index, value, "amax", include_self=False)
 
 
+def run_heads(key):
+    """(N,) bool: where a run of equal entries begins in sorted keys (N,)."""
+    head = torch.ones_like(key, dtype=torch.bool)
+    head[1:] = key[1:] != key[:-1]
+    return head
+
+
 def segment_rank(value, group, num_groups):
     """Ascending rank 1..n_g of every value within its group; equal values share their average rank.
 
@@ -50,12 +59,11 @@ def segment_rank(value, group, num_groups):
     bits = (value.float() + 0.0).view(torch.int32)
     bits = bits ^ ((bits >> 31) & 0x7FFFFFFF)
     key, order = torch.sort((group << 32) + (bits.long() + 2**31))
-    first = torch.ones_like(key, dtype=torch.bool)  # of a run of equal values
-    first[1:] = key[1:] != key[:-1]
-    start = first.nonzero().squeeze(1)
-    length = torch.diff(start, append=start.new_tensor([len(key)]))
+    run = run_heads(key).cumsum(0) - 1  # of equal values
+    length = segment_count(run, len(key))
     count = segment_count(group, num_groups)
     before = (count.cumsum(0) - count).repeat_interleave(count, output_size=len(key))
-    twice = (2 * start + length + 1).repeat_interleave(length, output_size=len(key)) - 2 * before  # integers: exact
+    # integers: exact. The ranks of a run end with the sum of its length and those before
+    twice = (2 * length.cumsum(0) - length + 1).repeat_interleave(length, output_size=len(key)) - 2 * before
     rank = torch.empty(len(key), device=key.device)
     return rank.scatter_(0, order, twice.float() / 2)

@@ -40,19 +40,30 @@ def kernel_map(grid_coord, batch, kernel_size):
     order, start, run = sorted_runs(key)
     point = order[start[:-1]]
     cell = key[point]
-    pairs = []
+    found, candidates = [], []
     for dx in range(radius + 1):
         for dy in range(-radius if dx else 0, radius + 1):
             column = cell + dx * step[0] + dy * step[1]
             # one search a column: along z the next candidate is the next sorted cell
             candidate = torch.searchsorted(cell, column - radius)
             for dz in range(-radius, radius + 1):
-                found = cell[candidate.clamp(max=len(cell) - 1)] == column + dz
+                hit = cell[candidate.clamp(max=len(cell) - 1)] == column + dz
                 if (dx, dy, dz) > (0, 0, 0):
-                    lower = found.nonzero().squeeze(1)
-                    pairs.append((point[lower], point[candidate[lower]]))
-                candidate = candidate + found
-    return KernelMap(kernel_size, pairs, None if len(point) == len(key) else point[run])
+                    found.append(hit)
+                    candidates.append(candidate)
+                candidate = candidate + hit
+    return KernelMap(kernel_size, _pairs(found, candidates, point), None if len(point) == len(key) else point[run])
+
+
+def _pairs(found, candidates, point):
+    """KernelMap.pairs of the cells (C,) that are lower where `found`, with their upper ones in `candidates`, lists."""
+    if not found:
+        return []
+    # of all offsets at once: a GPU is asked two questions, not one for each
+    hit = torch.cat(found).nonzero().squeeze(1)
+    sizes = torch.stack(found).sum(1).tolist()
+    lower, upper = point[hit % len(point)], point[torch.cat(candidates)[hit]]
+    return list(zip(lower.split(sizes), upper.split(sizes), strict=True))
 
 
 class _SubMConv(torch.autograd.Function):
@@ -63,12 +74,13 @@ class _SubMConv(torch.autograd.Function):
         ctx.save_for_backward(feat, weight)
         ctx.kernel_map = kernel_map
         center = weight.shape[1] // 2
-        out = feat @ weight[:, center].T
+        wide = _sum_dtype(feat)
+        out = (feat @ weight[:, center].T).to(wide)
         near = out if kernel_map.first is None else torch.zeros_like(out)
         for i, (lower, upper) in enumerate(kernel_map.pairs, start=1):
-            near.index_add_(0, lower, feat.index_select(0, upper) @ weight[:, center + i].T)
-            near.index_add_(0, upper, feat.index_select(0, lower) @ weight[:, center - i].T)
-        return out if kernel_map.first is None else out.add_(near.index_select(0, kernel_map.first))
+            near.index_add_(0, lower, (feat.index_select(0, upper) @ weight[:, center + i].T).to(wide))
+            near.index_add_(0, upper, (feat.index_select(0, lower) @ weight[:, center - i].T).to(wide))
+        return (out if kernel_map.first is None else out.add_(near.index_select(0, kernel_map.first))).to(feat.dtype)
 
     @staticmethod
     def backward(ctx, grad):
@@ -81,13 +93,19 @@ class _SubMConv(torch.autograd.Function):
         return grad_feat, grad_weight, None
 
 
+def _sum_dtype(feat):
+    """In half precision the sum of 27 products would err by more than they do."""
+    return torch.promote_types(feat.dtype, torch.float32)
+
+
 def _grad_feat(grad, near, weight, pairs):
     center = weight.shape[1] // 2
-    found = grad @ weight[:, center]
+    wide = _sum_dtype(grad)
+    found = (grad @ weight[:, center]).to(wide)
     for i, (lower, upper) in enumerate(pairs, start=1):
-        found.index_add_(0, upper, near.index_select(0, lower) @ weight[:, center + i])
-        found.index_add_(0, lower, near.index_select(0, upper) @ weight[:, center - i])
-    return found
+        found.index_add_(0, upper, (near.index_select(0, lower) @ weight[:, center + i]).to(wide))
+        found.index_add_(0, lower, (near.index_select(0, upper) @ weight[:, center - i]).to(wide))
+    return found.to(grad.dtype)
 
 
 def _grad_weight(grad, near, feat, weight, pairs):

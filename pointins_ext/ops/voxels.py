@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from pointins_ext.ops.arrays import as_array
+from pointins_ext.ops.segment import run_heads
 
 
 def voxel_key(grid_coord, batch, margin=0):
@@ -25,9 +26,8 @@ def sorted_runs(key):
     keys, run (N,) index of the run of each entry.
     """
     key, order = torch.sort(key, stable=True)
-    head = torch.ones_like(key, dtype=torch.bool)
-    head[1:] = key[1:] != key[:-1]
-    start = torch.cat([head.nonzero().squeeze(1), order.new_tensor([len(key)])])
+    head = run_heads(key)
+    start = torch.cat([head.nonzero().squeeze(1), order.new_full((1,), len(key))])
     run = torch.empty_like(order)
     run[order] = head.cumsum(0) - 1
     return order, start, run

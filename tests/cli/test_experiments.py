@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pointins_ext import CONFIGS
 from pointins_ext.cli import experiments
@@ -139,3 +140,15 @@ def test_the_weight_of_a_test_is_a_name_or_a_path(tmp_path, monkeypatch):
     }.items():
         flags = testing.long_flags(testing.arguments(["-d", "a", "-n", "b", "-g", "0", *given]))
         assert flags[-1] == f"weight={meant}" and flags[1] == "exp/a/b/config.py"
+
+
+@pytest.mark.parametrize(("flags", "number", "said"), [([], "2", True), (["-g", "4"], "4", False)])
+def test_without_g_no_more_gpus_than_share_the_batch(flags, number, said, monkeypatch, capsys, tiny_config, tmp_path):
+    started = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(training, "is_checkout", lambda: False)
+    monkeypatch.setattr(training, "start", lambda words, *_: started.append(words))
+    training.main(["-c", str(tiny_config), *flags, "--", "batch_size=2"])
+    assert started[0][started[0].index("--num-gpus") + 1] == number
+    assert ("2 of 4 GPUs can share batch_size; a multiple of 4 takes all" in capsys.readouterr().out) == said

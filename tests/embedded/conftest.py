@@ -1,9 +1,17 @@
 """Files that the tests of the embedded host read."""
 
 import pytest
+import torch
 
 from tests.fixtures.dataset_layouts import LAYOUTS
 from tests.fixtures.tiny_datasets import WRITERS
+
+
+@pytest.fixture
+def hidden_gpus(monkeypatch):
+    """For this process and its children: one that is forked cannot use a GPU, and both are to get the same numbers."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from pointins_ext.embedded.defaults import default_config_parser, default_setup
 from pointins_ext.embedded.registry import TRAINERS
 from tests.fixtures.tiny_views import CONFIG
 
+pytestmark = pytest.mark.usefixtures("hidden_gpus")
+
 ROOT = Path(__file__).parents[2]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 CONSTANT = dict(

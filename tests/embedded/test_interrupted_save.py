@@ -16,6 +16,8 @@ from pointins_ext.checkpoint import read_checkpoint, save_checkpoint
 from pointins_ext.embedded import hooks
 from pointins_ext.errors import exit_on_user_error
 
+pytestmark = pytest.mark.usefixtures("hidden_gpus")
+
 SIZE = 21_000  # bytes of a checkpoint of the tiny model, about
 POINTS = [0, 1, 5_000, 10_000, 20_000, "rename"]  # bytes that are written, or all of them
 NO_SPACE = os.strerror(errno.ENOSPC)

@@ -46,7 +46,7 @@ def test_masks_are_whole_blocks_in_the_asked_share(shared, seed, ratio, mask_siz
     grid_coord = torch.randint(0, 30, (num_points, 3), generator=generator)
     view = torch.arange(num_points) % 2
     shared.mask_ratio, shared.mask_size = ratio, mask_size
-    visible = shared.visible_mask(grid_coord, view, GRID)
+    visible = shared.visible_mask(grid_coord, view, int(view.max()) + 1, torch.tensor(GRID))
     side = max(1, round(mask_size / GRID / 2)) * 2
     for v in (0, 1):
         block, member = (grid_coord[view == v] // side).unique(dim=0, return_inverse=True)
@@ -61,9 +61,11 @@ def test_masks_differ_from_call_to_call_and_follow_the_seed(shared):
     grid_coord, view = torch.randint(0, 40, (400, 3)), torch.arange(400) % 2
     shared.mask_ratio, shared.mask_size = 0.5, 0.2
     torch.manual_seed(3)
-    first, second = (shared.visible_mask(grid_coord, view, GRID) for _ in range(2))
+    first, second = (shared.visible_mask(grid_coord, view, int(view.max()) + 1, torch.tensor(GRID)) for _ in range(2))
     torch.manual_seed(3)
-    assert torch.equal(first, shared.visible_mask(grid_coord, view, GRID)) and not torch.equal(first, second)
+    assert torch.equal(
+        first, shared.visible_mask(grid_coord, view, int(view.max()) + 1, torch.tensor(GRID))
+    ) and not torch.equal(first, second)
 
 
 @pytest.mark.parametrize("scope", ["batch", "scene"])

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from pointins_ext.host import Point
-from pointins_ext.models.passes import up_cast
+from pointins_ext.models.passes import central_points, global_views, loss_voxels, up_cast
+from tests.fixtures.tiny_pointins import batch, build, dos_config
 
 
 def chain():
@@ -44,7 +45,7 @@ def test_levels_are_concatenated_finest_first():
     assert one.feat.tolist() == [[10.0, 11.0, 100.0], [20.0, 21.0, 100.0]] and one.features.channels == (2, 1)
     assert two.feat[:, 1:3].tolist() == [[20.0, 21.0], [10.0, 11.0], [10.0, 11.0], [20.0, 21.0]]
     assert two.feat[:, 0].tolist() == [1.0, 2.0, 3.0, 4.0] and two.features.channels == (1, 2, 1)
-    assert [round(views.voxel, 4) for views in (zero, one, two)] == [0.16, 0.08, 0.04]
+    assert [round(float(views.voxel), 4) for views in (zero, one, two)] == [0.16, 0.08, 0.04]
     assert two.scene_coord.dtype == torch.float32 and torch.equal(one.coord, point.pooling_parent.coord)
 
 
@@ -77,3 +78,20 @@ def test_voxels_of_mask_tokens_alone_are_not_observed(mask, middle, coarse):
     point.pooling_parent.pooling_parent["mask"] = torch.tensor(mask)
     assert up_cast(point, 2).observed.tolist() == [not masked for masked in mask]
     assert up_cast(point, 1).observed.tolist() == middle and up_cast(point, 0).observed.tolist() == coarse
+
+
+@pytest.mark.parametrize("levels", [0, 1, 2])
+def test_the_central_point_of_a_voxel_is_the_one_of_its_own_that_is_nearest_to_their_mean(levels):
+    model = build(dos_config())
+    views = global_views(batch())
+    views["origin_coord"] = views["origin_coord"] + 0.01 * torch.rand(views["origin_coord"].shape)
+    output = model.teacher.backbone(views)
+    central = central_points(output, levels)
+    stage = output
+    for _ in range(levels):
+        stage = stage.pooling_parent
+    voxel = loss_voxels(stage)
+    distance = (views["origin_coord"] - stage.origin_coord[voxel]).norm(dim=1)
+    assert torch.equal(voxel[central], torch.arange(len(stage.coord)))
+    for v in range(0, len(stage.coord), 7):
+        assert distance[central[v]] <= distance[voxel == v].min() + 1e-6

@@ -249,7 +249,7 @@ def test_masked_voxels_learn_no_offset(monkeypatch):
     original = offset_loss
     monkeypatch.setattr(
         "pointins_ext.models.pointins.offset_loss",
-        lambda prediction, target, found, view: (valid.append(found), original(prediction, target, found, view))[1],
+        lambda prediction, target, found, *views: (valid.append(found), original(prediction, target, found, *views))[1],
     )
     views = run(model.pretrainer, batch())[1]
     (student,) = views.students

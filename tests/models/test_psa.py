@@ -15,6 +15,7 @@ from pointins_ext.branch import (
     StageFeatures,
     match,
 )
+from pointins_ext.models import passes
 from pointins_ext.models.passes import up_cast
 from pointins_ext.models.psa import Segments
 from tests.fixtures.tiny_pointins import GRID, VIEW_MAPS, batch, build, pointins_config, record
@@ -137,12 +138,17 @@ def test_the_order_of_a_networks_voxels_is_irrelevant(monkeypatch):
     def shuffled(point, levels):
         views = up_cast(point, levels)
         order = torch.randperm(len(views.view))
+        orders.append(order)
         rows = ("coord", "scene_coord", "grid_coord", "view")
         features = StageFeatures(views.feat[order])
         return replace(views, features=features, **{name: getattr(views, name)[order] for name in rows})
 
     plain = build(psa_config())(clustered())
+    orders = []
     monkeypatch.setattr("pointins_ext.models.psa.up_cast", shuffled)
+    monkeypatch.setattr(
+        "pointins_ext.models.psa.central_points", lambda *output: passes.central_points(*output)[orders[-1]]
+    )
     model = build(psa_config())
     torch.manual_seed(7)
     mixed = model(clustered())
@@ -323,3 +329,15 @@ def test_missing_clusters_are_named(shared):
 def test_unusable_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         build(psa_config(**options))
+
+
+def test_box_targets_are_those_of_full_precision_also_under_autocast():
+    """50 m from the origin, where half precision has steps of a quarter of a meter."""
+    model, data = build(psa_config()), clustered()
+    _, teacher, student = record(model, data | dict(global_origin_coord=data["global_origin_coord"] + 50.0))
+    box = torch.cat([student.scene_coord + 0.1, torch.full((len(student.view), 4), 0.5)], dim=1)
+    losses = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(model.box_loss(student, teacher, torch.zeros_like(student.view), box).item())
+    assert losses[0] > 0 and losses[1] == pytest.approx(losses[0], rel=1e-4)

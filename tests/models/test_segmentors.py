@@ -45,7 +45,8 @@ def test_proposals_are_the_objects_where_offsets_and_classes_are_right():
     data = dict(coord=coord, offset=torch.tensor([len(coord)]))
     found = point_group().proposals(data, logits, shift(coord, instance) - coord)
     masks = [instance == i for i in instance[instance > 0].unique()]
-    assert torch.equal(found["pred_masks"].bool(), torch.stack(masks))
+    assert found["pred_masks"].dtype == torch.bool  # a byte for each point and mask
+    assert torch.equal(found["pred_masks"], torch.stack(masks))
     assert torch.equal(found["pred_classes"], torch.stack([segment[m][0] for m in masks]))
     likely = logits.softmax(1).max(1)[0]
     torch.testing.assert_close(found["pred_scores"], torch.stack([likely[m].mean() for m in masks]))

@@ -101,6 +101,11 @@ def test_as_many_clusters_as_distinct_points_at_most(entries, num_clusters):
             assert inertia(feat[inside], label[inside]) < 1e-9
 
 
+def test_the_sum_of_many_half_precision_features_is_finite():
+    feat = torch.full((400, 8), 100.0, dtype=torch.float16)  # 320,000 in all, beyond the largest half
+    assert (kmeans(feat, torch.zeros(400, dtype=torch.long), 2) == 0).all()
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_bad_input_is_refused(bad):
     group = torch.zeros(4, dtype=torch.long)

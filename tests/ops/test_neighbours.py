@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from pointins_ext.ops import neighbours
-from pointins_ext.ops.neighbours import _search_chunks
+from pointins_ext.ops.neighbours import _candidates, _search_pairs
 
 NUM_GROUPS = 3
 
@@ -18,11 +18,11 @@ def cloud(rng, size, snapped, shift, spread=1.0):
     return torch.from_numpy(coord), torch.from_numpy(rng.integers(0, NUM_GROUPS, size))
 
 
-def chunked(query, support, query_group, support_group, k, radius):
+def hashed(query, support, query_group, support_group, k, radius):
     radius = float("inf") if radius is None else radius
     if len(query) == 0 or len(support) == 0:
         return torch.full((len(query), k), -1)
-    return _search_chunks(query.double(), support.double(), query_group, support_group, k, radius)
+    return _search_pairs(query.double(), support.double(), query_group, support_group, k, radius)
 
 
 def sorted_distances(query, support, query_group, support_group, k, radius):
@@ -33,7 +33,7 @@ def sorted_distances(query, support, query_group, support_group, k, radius):
     return np.sort(np.pad(distance, ((0, 0), (0, k)), constant_values=np.inf), axis=1)[:, :k]
 
 
-@pytest.mark.parametrize("search", [neighbours, chunked], ids=["tree", "chunks"])
+@pytest.mark.parametrize("search", [neighbours, hashed], ids=["tree", "hash"])
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
@@ -59,14 +59,57 @@ def test_equals_brute_force(search, seed, num_query, num_support, k, radius, sna
     assert all(len(set(row)) == len(row) for row in (r[r >= 0].tolist() for r in index))  # nobody twice
 
 
-def test_chunks_of_any_size_give_the_same_answer(monkeypatch):
+@pytest.mark.parametrize("radius", [None, 0.4])
+def test_chunks_of_any_size_give_the_same_answer(monkeypatch, radius):
     rng = np.random.default_rng(0)
     (query, query_group), (support, support_group) = cloud(rng, 90, False, 0.0), cloud(rng, 70, False, 0.0)
-    expected = neighbours(query, support, query_group, support_group, 4, 0.4)
+    expected = neighbours(query, support, query_group, support_group, 4, radius)
     # `pointins_ext.ops.neighbours` is the function, so its module is reached through it
-    for budget in (1, 500, 1 << 20):
-        monkeypatch.setitem(_search_chunks.__globals__, "CHUNK_ELEMENTS", budget)
-        assert torch.equal(chunked(query, support, query_group, support_group, 4, 0.4), expected)
+    for budget in (1, 100, 1 << 20):
+        monkeypatch.setitem(_search_pairs.__globals__, "PAIRS", budget)
+        assert torch.equal(hashed(query, support, query_group, support_group, 4, radius), expected)
+    monkeypatch.setitem(_search_pairs.__globals__, "MANY_PAIRS", 1)  # the tree
+    assert torch.equal(hashed(query, support, query_group, support_group, 4, radius), expected)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 2**32 - 1), st.integers(0, 60), st.sampled_from([0.0, 5e6]), st.sampled_from([0.0, 1e-9, 0.1, 1e9])
+)
+def test_a_radius_of_any_size_bounds_the_hash(seed, size, shift, radius):
+    rng = np.random.default_rng(seed)
+    (query, query_group), (support, support_group) = (cloud(rng, size, True, shift) for _ in range(2))
+    index = hashed(query, support, query_group, support_group, 3, torch.tensor(radius, dtype=torch.double))
+    assert torch.equal(index >= 0, neighbours(query, support, query_group, support_group, 3, radius) >= 0)
+
+
+@pytest.mark.parametrize("radius", [0.1, 0.2, 0.5])
+def test_the_pairs_that_the_hash_compares_are_four_times_the_needed_ones_at_most(radius):
+    """On surfaces: floor and walls of a room, ten points for each radius along the way."""
+    rng = np.random.default_rng(0)
+    number = int(25 / radius**2)
+    u, v = rng.uniform(0, 20 * radius, (2, number))
+    walls = [np.stack(axes, 1) for axes in ((u, v, 0 * u), (u, 0 * u, v), (0 * u, u, v))]
+    coord = torch.from_numpy(np.concatenate(walls) + rng.normal(0, 0.02 * radius, (3 * number, 3)))
+    group = torch.arange(len(coord)) % 2
+    _, begin, end = _candidates(coord, coord, group, group, radius)
+    needed = (torch.cdist(coord, coord) <= radius) & (group[:, None] == group)
+    assert needed.sum() < (end - begin).sum() < 4 * needed.sum()
+
+
+def test_cells_that_share_a_hash_are_told_apart(monkeypatch):
+    """Here those of all groups; by chance it does not happen."""
+    rng = np.random.default_rng(0)
+    (query, query_group), (support, support_group) = (cloud(rng, 60, False, 0.0) for _ in range(2))
+    expected = neighbours(query, support, query_group, support_group, 3, 0.4)
+    monkeypatch.setitem(_search_pairs.__globals__, "HASH", (*_search_pairs.__globals__["HASH"][:2], 0))
+    assert torch.equal(hashed(query, support, query_group, support_group, 3, 0.4), expected)
+
+
+def test_without_a_radius_the_pairs_are_those_of_the_groups():
+    coord, group = torch.rand(30, 3), torch.arange(30) % 3
+    _, begin, end = _candidates(coord, coord, group, group, float("inf"))
+    assert (end - begin).sum() == 3 * 10 * 10
 
 
 def test_of_a_heap_of_equal_points_the_tree_holds_as_many_as_are_asked_for(monkeypatch):
@@ -78,7 +121,7 @@ def test_of_a_heap_of_equal_points_the_tree_holds_as_many_as_are_asked_for(monke
         assert held == [4 + 1]  # here: a search among all of them takes minutes
         return cKDTree(points, **options)
 
-    monkeypatch.setitem(_search_chunks.__globals__, "cKDTree", tree)
+    monkeypatch.setitem(_search_pairs.__globals__, "cKDTree", tree)
     coord = torch.cat([torch.zeros(80_000, 3), torch.tensor([[0.1, 0, 0]])])
     group = torch.zeros(len(coord), dtype=torch.long)
     index = neighbours(coord, coord, group, group, 4, 0.2)

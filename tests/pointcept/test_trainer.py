@@ -7,6 +7,7 @@ import torch
 from pointcept.engines.hooks.misc import WeightDecaySchedular
 from pointcept.utils.scheduler import CosineScheduler
 
+from pointins_ext.engine.step import TrainingStep
 from pointins_ext.host import TRAINERS, default_config_parser, default_setup
 from tests.fixtures.tiny_training import CONFIG
 
@@ -35,7 +36,6 @@ def train(tmp_path):
     return run
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="without a GPU the step is ours")
 def test_the_weight_decay_follows_the_steps_of_the_optimizer(train):
     """3 epochs of 4 batches, and a window of 5."""
     trainer, used = train(epoch=3, eval_epoch=3, gradient_accumulation_steps=5)
@@ -54,3 +54,8 @@ def test_a_run_of_a_few_steps(train, steps):
 def test_a_run_that_would_never_step_is_named(train):
     with pytest.raises(ValueError, match="gradient_accumulation_steps = 9, but the whole run has 4 batches"):
         train(epoch=1, eval_epoch=1, gradient_accumulation_steps=9)
+
+
+def test_both_hosts_make_the_same_step():
+    """Pointcept's own goes on after a loss that is not finite, and does not know `skip_nonfinite`."""
+    assert TRAINERS.get("PointINSTrainer").run_step is TrainingStep.run_step

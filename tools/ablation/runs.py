@@ -34,7 +34,7 @@ class Run:
         self.folder = args.output / "runs" / f"{name}{pretrained}-seed{seed}"
         self.steps = steps if self.arm.config else 0
         self.scans = dict(data_root=args.data_root, grid_size=args.grid_size) if self.setting.scans else {}
-        self.device = None  # number of the GPU
+        self.device = None  # name of the GPU
         self.process = None
 
     @property
@@ -58,7 +58,7 @@ class Run:
     def start(self, stage: str, command: list) -> None:
         environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
         if self.device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(self.device)
+            environment["CUDA_VISIBLE_DEVICES"] = self.device
         self.stage, self.begin = stage, time.perf_counter()
         with open(self.folder / f"{stage}.log", "a", encoding="utf-8") as log:
             command = [sys.executable, *map(str, command)]
@@ -240,10 +240,17 @@ def trained_share(log: Path) -> float:
     return (epoch - 1 + step / steps) / epochs
 
 
+def visible_gpus() -> list[str]:
+    """GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    number = torch.cuda.device_count()
+    names = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(number)))
+    return names.split(",")[:number] if number else []
+
+
 def perform(args, runs: list[Run]) -> list[str]:
     """All runs, some at a time; tables and pictures follow every finished one. Returns what failed."""
     waiting = [run for run in runs if not run.row.is_file()]
-    slots = list(range(torch.cuda.device_count())) * (args.jobs or 1) or [None] * (args.jobs or os.cpu_count())
+    slots = visible_gpus() * (args.jobs or 1) or [None] * (args.jobs or os.cpu_count())
     active, failed = [], []
 
     def percent():

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ablation import runs as module
-from ablation.runs import Run, label_free_scores, perform, trained_share
+from ablation.runs import Run, label_free_scores, perform, trained_share, visible_gpus
 from ablation.suites import SETTINGS
 from pointins_ext.host import default_config_parser
 from tests.fixtures.ablations import request
@@ -154,3 +154,15 @@ def test_a_tiny_suite_resumes_and_reports(tmp_path, monkeypatch):
     runs[0].row.unlink()
     (failure,) = perform(args, runs)
     assert "both-4-seed0: label_free failed" in failure and "label_free.log" in failure
+
+
+@pytest.mark.parametrize(
+    ("visible", "number", "found"),
+    [(None, 2, ["0", "1"]), ("2,5", 2, ["2", "5"]), ("GPU-ab,GPU-cd", 1, ["GPU-ab"]), ("", 0, []), (None, 0, [])],
+)
+def test_the_gpus_of_the_runs_are_those_that_we_were_given(visible, number, found, monkeypatch):
+    monkeypatch.setattr(module.torch.cuda, "device_count", lambda: number)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_gpus() == found

@@ -43,6 +43,7 @@ def test_waits_for_the_gpu_are_counted(monkeypatch):
     def call():
         for text in (
             "called a synchronizing CUDA operation",
+            "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations",
             "something else",
             "called a synchronizing CUDA operation",
         ):
