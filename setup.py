@@ -10,6 +10,7 @@ CORE = [
     "numpy>=1.24",  # scenes, transforms, metrics
     "scipy>=1.10",  # k-d trees, connected components on CPU
     "addict>=2.4",  # attribute access of Point and Config, as in Pointcept
+    "safetensors>=0.4",  # the weights that the package ships
     "tqdm>=4.60",  # progress of long work
     "plyfile>=1.0",  # .ply, which `pointins segment` reads and writes
     "tensorboard>=2.12",  # losses and monitors
@@ -61,6 +62,7 @@ setup(
         "pointins_ext.configs": ["**/*.py", "**/*.json"],
         "pointins_ext.visualization": ["viewer.js"],
         "pointins_ext.instances": ["rivals.json"],
+        "pointins_ext.weights": ["*.safetensors", "*.md"],
     },
     python_requires=">=3.10",
     install_requires=CORE,

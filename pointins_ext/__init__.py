@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["CONFIGS", "segment"]
+__all__ = ["CONFIGS", "load", "load_backbone", "segment"]
 
 # Folder of the shipped configs: inside the package where it is installed, beside it in a checkout.
 CONFIGS = Path(__file__).with_name("configs")
@@ -28,12 +28,13 @@ def _is_the_command():
 # them is missing. Its verbs import `pointins_ext.plugin` themselves.
 if TYPE_CHECKING or not _is_the_command():
     from pointins_ext import plugin  # noqa: F401
-    from pointins_ext.inference import segment
+    from pointins_ext.inference import load_backbone, segment
+    from pointins_ext.inference import load_predictor as load
 else:
 
     def __getattr__(name):
-        if name != "segment":
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from pointins_ext.inference import segment
+        from pointins_ext import inference
 
-        return segment
+        return getattr(inference, "load_predictor" if name == "load" else name)

@@ -29,12 +29,17 @@ room = generate_room(3)
 weight = "exp/pointins/run/model/model_last.pth"
 instance, center = pointins_ext.segment(room["coord"], room["color"], weight=weight)
 assert len(instance) == len(room["coord"]) and center.shape[1] == 3
+assert len(pointins_ext.segment(room["coord"], room["color"])[1]) > 3
+assert pointins_ext.load_backbone("outdoor", device="cpu").embedding is not None
 print("works")
 """
 
 # the command, in a folder without the repository: a verb with its flags -> what it prints
 COMMANDS = {
     "--help": "quickstart",
+    "demo": "Your own scan:  pointins segment",
+    "segment --input room.ply --output shipped.ply": "weights: indoor, the scan has colors",
+    "doctor --weight indoor": "Where it fails",
     "doctor": "passed: 2 training steps",
     "train -c pointins/pretrain-dos-rooms -n run -g 0 -- num_rooms=2 epoch=1 eval_epoch=1 num_worker=0": "Train: [1/1]",
     "segment --weight exp/pointins/run/model/model_last.pth --input room.ply --output out.ply": " instances, ",
@@ -48,7 +53,7 @@ def commands_work(command, folder, environment):
     write_ply(folder / "room.ply", room["coord"], room["color"])
     for line, words in COMMANDS.items():
         assert words in checked(*command, *line.split(), cwd=folder, env=environment), line
-    assert {"out.ply", "out.npz"} <= {path.name for path in folder.iterdir()}
+    assert {"out.ply", "out.npz", "shipped.ply"} <= {path.name for path in folder.iterdir()}
     assert not (folder / "exp/pointins/run/code").exists()  # what is installed does not move on
 
 
@@ -80,12 +85,14 @@ def test_the_wheel_holds_package_and_configs_alone(wheel):
     package = ROOT / "pointins_ext"
     ours = {
         f"pointins_ext/{path.relative_to(package)}"
-        for kind in ("py", "js", "json")
+        for kind in ("py", "js", "json", "safetensors", "md")
         for path in package.glob(f"**/*.{kind}")
+        if path != package / "README.md"
     }
     files = [path for kind in ("py", "json") for path in ROOT.glob(f"configs/**/*.{kind}")]
     configs = {f"pointins_ext/{path.relative_to(ROOT)}" for path in files}
     assert held == ours | configs and len(configs) > 80
+    assert wheel.stat().st_size < 20 * 2**20
 
 
 def test_the_sdist_builds_the_same_wheel(source, wheel, tmp_path):

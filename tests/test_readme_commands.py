@@ -52,6 +52,7 @@ SHORT = {
     r"python tools/ablate_rule.py .*": "--num-scenes 2",
     r"python tools/time_segment.py .*": "--points 5000",
     r"python tools/tune_rivals.py .*": "--methods components --num-scenes 1 --output rivals.json",
+    r"pointins demo": "",
     r"pointins segment .*": "--no-picture",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet-lin .*": STEPS + SMALL + "model.backbone_out_channels=64",
     r"sh tools/train.sh -c pointins/insseg-ptv3-scannet(-dec)? .*": STEPS + SMALL + DECODER,

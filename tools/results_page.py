@@ -8,6 +8,7 @@ are in tools/results/*.json, the speeds in tools/benchmarks.json. A new row of l
 """
 
 import argparse
+import functools
 import json
 import math
 import re
@@ -25,12 +26,14 @@ from ablation.report import (
 )
 from ablation.suites import SUITES
 from benchmark.cases import CASES
+from pointins_ext import weights
 from pointins_ext.cli.evaluate import stored_rivals
 from pointins_ext.errors import UserError, exit_on_user_error
 from pointins_ext.files import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "tools/README.md", ROOT / "tools/results/README.md")
+CARDS = tuple(ROOT / f"pointins_ext/weights/{name}.md" for name in weights.NAMES)
+PAGES = (ROOT / "README.md", ROOT / "tools/README.md", ROOT / "tools/results/README.md", *CARDS)
 MARKED = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 STEPS = 4000  # of the ladder
 BOXES = ("box25", "box50")
@@ -50,7 +53,22 @@ PROBES = dict(
 )
 TARGETS = dict(cosine_cut="cosine, cut objects", kept="kept", stuff="stuff", ratio="length ratio", apart="apart, m")
 CHANNEL_SCORES = ("ap50", "map", "recall50_touching")
-LABEL_FREE = dict(rooms="synthetic rooms", mosd="real table tops", pandaset="real sweeps")
+# rows of weights.json in the overview
+LABEL_FREE = {
+    "indoor/rooms": "synthetic rooms",
+    "indoor/mosd": "real table tops",
+    "outdoor/pandaset": "real sweeps",
+}
+# what else they are scored on
+SCENES = {
+    "rooms": "procedural rooms of split `val`",
+    "tabletops": "procedural table tops of split `val`",
+    "mosd": "real table tops (mOSD, val)",
+    "drives": "simulated sweeps of split `val`, HDL-32E",
+    "pandaset": "frames of one real drive (PandaSet 002, val)",
+    "av2": "a real sweep (Argoverse 2)",
+    "semantickitti": "a real sweep (SemanticKITTI)",
+}
 
 
 def stored(name: str):
@@ -61,10 +79,10 @@ def stored(name: str):
 def overview() -> str:
     """Instances without labels beside the best rival, then what the branch does for a linear probe."""
     lines = []
-    for data, title in LABEL_FREE.items():
-        runs = label_free_runs(data, "val")
+    for key, title in LABEL_FREE.items():
         for score, name in dict(ap50="AP50", map="mAP").items():
-            lines.append([f"{title}: instances without labels, {name}", *best_rival(runs, score), *means(runs, score)])
+            row = stored("weights")[key][score]
+            lines.append([f"{title}: instances without labels, {name}", *against_rival(row)])
     for data, (title, probe, arm) in PROBES.items():
         rows = of_steps(stored(data), STEPS)
         score = dict(map="mAP", pq="PQ")[probe]
@@ -72,30 +90,38 @@ def overview() -> str:
     return markdown(["", "against", "its score", "with the branch", "difference"], lines)
 
 
+def against_rival(row: dict) -> list[str]:
+    """The best rival of a score, the rival's, ours, and the difference with its interval over scenes."""
+    change = "{change:+.1f} ({change_interval[0]:+.1f} to {change_interval[1]:+.1f})".format(**row)
+    return [rival_title(row["rival"]), f"{row['rival_value']:.1f}", f"{row['value']:.1f}", change]
+
+
+def rival_title(name: str) -> str:
+    return METHODS[name.removesuffix("_planes")] + (" + planes" if name.endswith("_planes") else "")
+
+
+def card_scores(weight: str) -> str:
+    """What the shipped weights reach: a kind of scenes a line, beside the best rival of each score."""
+    head = ["scenes", "number", "objects"]
+    for title in ("AP50", "mAP"):
+        head += [f"{title} (95 %)", "best rival", "its " + title, "difference (95 %)"]
+    lines = []
+    for key, row in stored("weights").items():
+        name, data = key.split("/")
+        if name == weight:
+            cells = [SCENES[data], str(row["scenes"]), str(row["objects"])]
+            for score in ("ap50", "map"):
+                entry = row[score]
+                own = "{value:.1f} ({interval[0]:.1f} to {interval[1]:.1f})".format(**entry)
+                rival, value, _, change = against_rival(entry)
+                cells += [own if row["scenes"] > 1 else f"{entry['value']:.1f}", rival, value]
+                cells.append(change if row["scenes"] > 1 else f"{entry['change']:+.1f}")
+            lines.append(cells)
+    return markdown(head, lines)
+
+
 def label_free_runs(data: str, split: str) -> list[dict]:
     return [run for run in stored("label_free") if (run["data"], run["split"]) == (data, split)]
-
-
-def best_rival(runs: list[dict], score: str) -> list[str]:
-    """Name and score of the rival with the best mean over the checkpoints' scenes, planes as instances or not."""
-    scores = {
-        METHODS[name] + planes: mean_score(runs, protocol, name, score)
-        for protocol, planes in (("unsupervised", ""), ("unsupervised_with_planes", " + planes"))
-        for name in runs[0]["unsupervised"]
-        if name != "pointins"
-    }
-    best = max(scores, key=lambda name: scores[name])
-    return [best, f"{scores[best]:.1f}"]
-
-
-def means(runs: list[dict], score: str) -> list[str]:
-    """Score of the branch, and by how much it beats the best rival."""
-    own, rival = mean_score(runs, "unsupervised", "pointins", score), float(best_rival(runs, score)[1])
-    return [f"{own:.1f}", f"{own - rival:+.1f}"]
-
-
-def mean_score(runs: list[dict], protocol: str, method: str, score: str) -> float:
-    return 100 * sum(run[protocol][method][score] for run in runs) / len(runs)
 
 
 def compared(rows, column: str, arm: str) -> tuple[str, str, str]:
@@ -217,6 +243,7 @@ def speed() -> str:
 
 TABLES = {
     "overview": overview,
+    **{f"weights, {name}": functools.partial(card_scores, name) for name in weights.NAMES},
     "label-free, rooms": lambda: label_free("rooms", "val"),
     "label-free, rooms, split test": lambda: label_free("rooms", "test"),
     "label-free, table tops": lambda: label_free("mosd", "val"),

@@ -4,7 +4,7 @@ Knows no host: the hooks of both hosts, inference and the tools import it.
 """
 
 from pointins_ext.checkpoint.dumped import read_dumped_config
-from pointins_ext.checkpoint.files import read_checkpoint, require_checkpoint, save_checkpoint
+from pointins_ext.checkpoint.files import read_checkpoint, require_checkpoint, save_checkpoint, save_half
 from pointins_ext.checkpoint.loading import WeightLoading, probed_network, restore
 from pointins_ext.checkpoint.names import load_weight, match_weight, rename
 
@@ -19,4 +19,5 @@ __all__ = [
     "require_checkpoint",
     "restore",
     "save_checkpoint",
+    "save_half",
 ]

@@ -1,12 +1,15 @@
 """Checkpoint files: written in one piece, read without running code."""
 
 import codecs
+import json
 import os
 import re
 
 import numpy as np
+import safetensors.torch
 import torch
 
+from pointins_ext import weights
 from pointins_ext.errors import UserError
 from pointins_ext.files import whole_file
 
@@ -52,23 +55,38 @@ def save_checkpoint(state, path):
         raise OSError(reason.errno, advice, os.fspath(path)) from error
 
 
+def save_half(state_dict, config, path):
+    """Write tensors in half precision, and the dict `config` as JSON beside them, as one .safetensors file."""
+    half = {name: value.half() if value.is_floating_point() else value for name, value in state_dict.items()}
+    half = {name: value.contiguous().clone() for name, value in half.items()}  # no two may share memory
+    with whole_file(path) as stream:
+        stream.write(safetensors.torch.save(half, dict(config=json.dumps(config))))
+
+
 def require_checkpoint(path):
-    """FileNotFoundError where no file is at `path`."""
-    if not os.path.isfile(path):
+    """FileNotFoundError where no file is at `path`, which may also be the name of weights that the package ships."""
+    if not os.path.isfile(weights.located(path)):
         state = "is a folder" if os.path.isdir(path) else "not found"
         raise FileNotFoundError(
-            f"checkpoint {path} {state}; expected a file such as exp/.../model/model_last.pth (in a config: or None)"
+            f"checkpoint {path} {state}; expected a file such as exp/.../model/model_last.pth, or "
+            f"{' or '.join(weights.NAMES)}, which come with the package (in a config: or None)"
         )
 
 
 def read_checkpoint(path):
-    """Dict of a checkpoint file on the CPU; a file of bare tensors becomes {"state_dict": tensors}.
+    """Dict of a checkpoint on the CPU: a file, or "indoor" or "outdoor", which the package ships.
 
-    FileNotFoundError, or ValueError for a file that is truncated, holds other things than data, or has no weights.
+    A file of bare tensors becomes {"state_dict": tensors}; a .safetensors has a `config`, too, where `save_half` wrote
+    it, and single precision. FileNotFoundError, or ValueError for a file that is truncated, holds other things than
+    data, or has no weights.
     """
     require_checkpoint(path)
+    path = weights.located(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if os.fspath(path).endswith(".safetensors"):
+            state = _read_safetensors(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise UserError(
             f"cannot read checkpoint {path} ({os.path.getsize(path)} bytes): {_reason(error)}; take another one, for "
@@ -79,6 +97,16 @@ def read_checkpoint(path):
     if not isinstance(state, dict) or not _all_tensors(state.get("state_dict")):
         raise UserError(f"checkpoint {path} has no 'state_dict' of tensors; found {_contents(state)}")
     return state
+
+
+def _read_safetensors(path):
+    with safetensors.safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        config = (file.metadata() or {}).get("config")
+    state = dict(
+        state_dict={name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    )
+    return state if config is None else dict(state, config=json.loads(config))
 
 
 def _reason(error):

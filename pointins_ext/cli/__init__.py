@@ -7,6 +7,7 @@ import select
 import sys
 
 VERBS = {
+    "demo": "instances of a room and a street made on the spot, with the weights that the package ships",
     "segment": "instances of a scan or a folder of scans; classes too from a checkpoint trained on labels",
     "train": "train a config: pretraining, or fine-tuning on labels",
     "test": "run the tester of an experiment",

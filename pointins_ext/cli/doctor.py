@@ -1,6 +1,7 @@
 """What this machine has for pointins_ext, on one screen, and the one command to type next.
 
     pointins doctor [--data FOLDER]
+    pointins doctor --weight indoor      # the card of weights that the package ships
 
 Needs neither Pointcept nor a GPU. Exit code 0: a training step ran and nothing that was asked for is missing; else 2.
 """
@@ -17,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from pointins_ext import CONFIGS
+from pointins_ext import CONFIGS, weights
 from pointins_ext.flags import verb_parser
 
 PACKAGES = ("numpy", "scipy", "addict", "tqdm", "tensorboard", "plyfile")
@@ -51,6 +52,7 @@ DATA = {
 def arguments(argv):
     parser = verb_parser("doctor", __doc__)
     parser.add_argument("--data", help=f"folder that holds scannet, nuscenes, ... (default {DATA_ROOT})")
+    parser.add_argument("--weight", choices=weights.NAMES, help="print the card of these weights, and nothing else")
     return parser.parse_args(argv)
 
 
@@ -176,11 +178,14 @@ def next_command(host: str, gpu: bool, complete: set[str]) -> str:
     for name in ("scannet", "nuscenes"):
         if gpu and name in complete:
             return f"pointins train -c pointins/pretrain-{pretrainer}-ptv3-{name} -n first"
-    return "pointins quickstart"
+    return "pointins demo"
 
 
 def main(argv) -> int:
     args = arguments(argv)
+    if args.weight:
+        print(weights.card(args.weight))
+        return 0
     if args.data is not None and not os.path.isdir(args.data):
         print(
             f"error: --data {args.data} is no folder; name the one that holds scannet, nuscenes, ...", file=sys.stderr

@@ -1,8 +1,11 @@
-"""Instances of a scan, or of every scan in a folder, from a pretrained PointINS checkpoint; no label is needed.
+"""Instances of a scan, or of every scan in a folder, from a pretrained PointINS network; no label is needed.
 
-    pointins segment --weight exp/quickstart/model/model_last.pth --input scan.ply --output out.ply
-    pointins segment --weight ... --input FOLDER --output FOLDER --up y --view
+    pointins segment --input scan.ply --output out.ply
+    pointins segment --input FOLDER --output FOLDER --up y --view
+    pointins segment --weight exp/quickstart/model/model_last.pth --input ... --output ...
 
+Without --weight the weights that the package ships are taken, "outdoor" for scans without colors that are wider than
+any room, else "indoor"; it is printed which. `pointins doctor --weight indoor` prints what they are good for.
 Coordinates are meters, or in the unit of --grid-size; without it the voxel follows from spacing and extent of each
 scan, and is printed. z must point up, or --up names the axis that does; results stay in the frame of the file. Signs
 of another axis or unit are reported. Results below the folder, and --output, are not taken for scans.
@@ -18,6 +21,7 @@ fields segment, instance; in the .npz segment and class_names, and, but for Defa
 score and center. The whole scan is one pass, prepared as the validation scenes of its experiment.
 """
 
+import functools
 import importlib.util
 import os
 import sys
@@ -37,15 +41,17 @@ from pointins_ext.datasets.upright import UPS
 from pointins_ext.errors import UserError, notice
 from pointins_ext.files import require_output_file, whole_file
 from pointins_ext.flags import add_config_argument, at_least, positive, verb_parser
-from pointins_ext.inference import FinetunedPredictor, at_all_points, fit, load_segmenter
+from pointins_ext.inference import FinetunedPredictor, at_all_points, fit, load_predictor, load_segmenter
 from pointins_ext.instances import MIN_VOXELS, instance_centers, oriented_boxes
 from pointins_ext.submission.boxes import write_boxes
 from pointins_ext.visualization import instance_colors, write_viewer
+from pointins_ext.weights import fitting
 
 
 def arguments(argv):
     parser = verb_parser("segment", __doc__)
-    parser.add_argument("--weight", required=True, help="PointINS pretraining checkpoint, or one trained on labels")
+    weight = "indoor, outdoor, a pretraining checkpoint, or one trained on labels (default: what suits each scan)"
+    parser.add_argument("--weight", help=weight)
     add_config_argument(parser)
     parser.add_argument("--input", required=True, help="scan file, scene folder, or a folder of either")
     parser.add_argument("--output", required=True, help="OUT.ply for one scan, a folder for several")
@@ -124,9 +130,26 @@ def _outside(scans: list[str], source: str, output: str) -> list[str]:
     return kept
 
 
+class Fitting:
+    """The shipped weights that suit each scan; loaded once, when a scan needs them."""
+
+    def __init__(self, args):
+        self.load = functools.cache(lambda name: load_predictor(name, args.network, grid_size=args.grid_size))
+
+    def __call__(self, scene: dict, say):
+        name, reason = fitting(scene)
+        say(f"weights: {name}, {reason}; --weight names others")
+        return self.load(name)
+
+
 def segment_scan(predictor, scan: str, target: Path, args, say=print) -> str:
-    """Writes the results of one scan next to `target`; returns what was found in words. `say`: prints a line."""
+    """Writes the results of one scan next to `target`; returns what was found in words.
+
+    predictor: a `Predictor`, or `Fitting`. say: prints a line.
+    """
     scene, turn, upright = open_scan(scan, args.up)
+    if isinstance(predictor, Fitting):
+        predictor = predictor(scene, say)
     fitted = fit(predictor, upright["coord"], scan, args.up, say)
     try:
         prediction = fitted(upright)
@@ -185,7 +208,10 @@ def main(argv):
     args = arguments(argv)
     check_extras(args)
     work = jobs(args.input, args.output)
-    predictor = load_segmenter(args.weight, args.network, grid_size=args.grid_size, config=args.config)
+    if args.weight is None:
+        predictor = Fitting(args)
+    else:
+        predictor = load_segmenter(args.weight, args.network, grid_size=args.grid_size, config=args.config)
     write = segment_scan
     if isinstance(predictor, FinetunedPredictor):
         check_flags(predictor, args)

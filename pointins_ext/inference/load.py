@@ -19,7 +19,7 @@ def load_predictor(
     grid_size: float | None = None,
     config: str | os.PathLike | None = None,
 ) -> Predictor:
-    """Predictor from a pretraining checkpoint of either host.
+    """Predictor from a pretraining checkpoint of either host, or from "indoor" or "outdoor", which the package ships.
 
     `network`: "teacher" or "student"; `grid_size`: voxel of the scans, meters; coordinates are scaled so that it
     becomes the network's; `config`: see `experiment_config`. Raises FileNotFoundError or ValueError if the
@@ -28,6 +28,13 @@ def load_predictor(
     checkpoint = read_checkpoint(weight)
     require_pretraining(checkpoint["state_dict"], weight)
     return pretrained_predictor(checkpoint, weight, network, device, grid_size, config)
+
+
+def load_backbone(
+    weight: str | os.PathLike, network: str = "teacher", device=None, config: str | os.PathLike | None = None
+) -> torch.nn.Module:
+    """The pretrained backbone alone, as the host builds it, in evaluation mode; arguments as of `load_predictor`."""
+    return load_predictor(weight, network, device, config=config).networks.backbone
 
 
 def pretrained_predictor(checkpoint: dict, weight, network, device, grid_size, config) -> Predictor:

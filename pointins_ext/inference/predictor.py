@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import torch
 
-from pointins_ext.errors import UserError
+from pointins_ext.errors import UserError, notice
 from pointins_ext.inference.blocks import MARGIN_VOXELS, MAX_BLOCK_VOXELS, cut_blocks, predict_blocks
 from pointins_ext.inference.prediction import Prediction
 from pointins_ext.models.passes import loss_voxels, up_cast
@@ -144,6 +144,9 @@ class Predictor:
             return _rows(color, kept) / 255  # as NormalizeColor
         if key == "normal":
             return self._normals(scene.get("normal"), kept, coord)
+        if key == "strength" and scene.get(key) is None:
+            notice("missing strength", "the scan has no strength, which the checkpoint reads: 0 stands for it")
+            return torch.zeros(len(kept), 1)
         if scene.get(key) is None:
             raise UserError(f"the checkpoint needs '{key}' for every point; the scan has {', '.join(sorted(scene))}")
         return _rows(scene[key], kept).reshape(len(kept), -1)

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 
+from pointins_ext import weights
 from pointins_ext.errors import UserError, notice
 from pointins_ext.inference.load import load_predictor
 from pointins_ext.inference.predictor import Predictor, require_extent
@@ -17,14 +18,13 @@ def segment(
     """Instances of one scan in memory, no label needed: ids (N,), -1 = none, and their centers (I, 3) in meters.
 
     `coord` (N,3) meters, optional `color` (N,3) 0..255 or 0..1, `normal` (N,3), which are read as from a file:
-    see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint or a `Predictor`;
-    `grid_size`: voxel of this scan in meters (default: from spacing and extent, see inference/voxel.py); `radius`,
-    `min_points`: clustering of shifted voxels; `up`: the axis that points up, "x" to "-z", or "auto" (default z);
-    `channels`: strength and what else the checkpoint reads. Raises ValueError if an argument is invalid; warns
-    (ScanWarning) if z seems not to be up, if unit or voxel differ from training, or if nothing is found.
+    see `as_scene`; points without coordinates (NaN) get -1. `weight`: a PointINS checkpoint, "indoor", "outdoor", or a
+    `Predictor` (default: what `weights.fitting` takes of the two); `grid_size`: voxel of this scan in meters (default:
+    from spacing and extent, see inference/voxel.py); `radius`, `min_points`: clustering of shifted voxels; `up`: the
+    axis that points up, "x" to "-z", or "auto" (default z); `channels`: strength and what else the checkpoint reads.
+    Raises ValueError if an argument is invalid; warns (ScanWarning) if z seems not to be up, if unit or voxel differ
+    from training, or if nothing is found.
     """
-    if weight is None:
-        raise UserError("segment: weight is missing; give a PointINS checkpoint (pointins quickstart makes one)")
     from pointins_ext.datasets.upright import UPS, turned, upright_turn
     from pointins_ext.datasets.values import as_scene
 
@@ -35,9 +35,10 @@ def segment(
             raise UserError(f"segment: {name} is {value}, expected meters above 0")
     columns = dict(coord=coord, color=color, normal=normal, **channels)
     scene = as_scene({key: _array(key, value) for key, value in columns.items() if value is not None}, "segment")
-    predictor = copy.copy(weight) if isinstance(weight, Predictor) else load_predictor(weight)
+    chosen = weights.fitting(scene)[0] if weight is None else weight
+    predictor = copy.copy(chosen) if isinstance(chosen, Predictor) else load_predictor(chosen)
     unknown = channels.keys() - set(predictor.feat_keys)
-    if unknown:
+    if unknown and weight is not None:  # what was not chosen may be without them
         raise UserError(f"segment: the checkpoint does not read {', '.join(unknown)}; it reads {predictor.feat_keys}")
     if grid_size is not None:
         predictor.scale, predictor.voxel_given = predictor.grid_size / grid_size, True

@@ -25,7 +25,7 @@ def test_one_screen_that_ends_with_a_command(tmp_path):
     headings = [line.split()[0] for line in lines if line and not line.startswith(" ")]
     assert headings == ["Python", "GPU", "Host", "Data", "Self-test", "Next:"]
     assert "embedded: POINTINS_HOST=embedded" in found.stdout and "passed: 2 training steps" in found.stdout
-    assert lines[-1] == "Next: pointins quickstart"
+    assert lines[-1] == "Next: pointins demo"
 
 
 def test_a_host_that_is_missing_is_an_error_with_its_cure(tmp_path):
@@ -46,7 +46,7 @@ def test_data_folders_are_counted(tmp_path):
 
 
 def test_the_next_command_fits_the_machine():
-    assert doctor.next_command("embedded", False, {"scannet"}) == "pointins quickstart"
+    assert doctor.next_command("embedded", False, {"scannet"}) == "pointins demo"
     assert "pretrain-dos-ptv3-scannet" in doctor.next_command("embedded", True, {"scannet"})
     assert "pretrain-sonata-ptv3-nuscenes" in doctor.next_command("pointcept", True, {"nuscenes"})
     for config in ("pretrain-dos-ptv3-scannet", "pretrain-sonata-ptv3-nuscenes"):

@@ -257,6 +257,17 @@ def test_drives_can_be_evaluated_as_rooms_can():
     assert scene["name"] == "drive_val_0_0000" and scene["instance"].max() > 0 and np.ptp(scene["coord"][:, 0]) > 40
 
 
+def test_table_tops_get_the_size_of_rooms():
+    """By default, and by the voxel that is asked for."""
+    extent = {}
+    for grid_size in (None, 0.008, 0.02):
+        args = SimpleNamespace(data="tabletops", split="val", num_scenes=1, seed=0, grid_size=grid_size)
+        (scene,) = load_scenes(args, SimpleNamespace(scale=2.0, grid_size=0.04))
+        extent[grid_size] = np.ptp(scene["coord"], axis=0).max()
+        assert scene["instance"].max() >= 1 and scene["normal_estimated"]
+    assert extent[None] == extent[0.008] == pytest.approx(2.5 * extent[0.02]) and 4 < extent[None] < 10
+
+
 @pytest.mark.parametrize(
     "name, arguments, message",
     [

@@ -23,8 +23,10 @@ def test_quickstart_leaves_metrics_picture_and_report(tmp_path):
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert {
         *("host", "device", "seed", "steps", "points_per_second", "loss_first", "loss_last", "offset_loss_last"),
-        *("unsupervised", "unsupervised_planes_off", "peak_memory_gib", "wall_seconds"),
+        *("unsupervised", "unsupervised_planes_off", "shipped", "peak_memory_gib", "wall_seconds"),
     } <= set(metrics)
+    assert metrics["shipped"].keys() == metrics["unsupervised"]["pointins"].keys()
+    assert "the weights that the package ships, on the same rooms: AP50" in done.stdout
     assert metrics["steps"] == 1 and 0 < metrics["peak_memory_gib"] < 6
     assert (tmp_path / "out" / "instances.png").stat().st_size > 10_000
     report = (tmp_path / "out" / "report.html").read_text()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import pointins_ext
+from pointins_ext.errors import ScanWarning
 from pointins_ext.host import TRANSFORMS, Config
 from pointins_ext.inference import Predictor
 from pointins_ext.inference.predictor import _interpolate, _to_loss_level
@@ -147,9 +148,17 @@ def test_missing_colors_are_what_the_network_knows_as_missing(predictor, scene, 
 
 
 def test_a_missing_channel_is_named(scene):
+    cfg = config(("coord", "echo"), in_channels=4)
+    predictor = Predictor.from_config(trained(cfg).teacher, cfg)
+    with pytest.raises(ValueError, match="needs 'echo' for every point; the scan has color, coord, inst"):
+        predictor(scene)
+
+
+def test_zeros_stand_for_a_missing_strength_and_it_is_said(scene):
     cfg = config(("coord", "strength"), in_channels=4)
     predictor = Predictor.from_config(trained(cfg).teacher, cfg)
-    with pytest.raises(ValueError, match="needs 'strength' for every point; the scan has color, coord, inst"):
-        predictor(scene)
-    assert predictor(scene | dict(strength=np.zeros((len(scene["coord"]), 1)))).offset.any()
+    zeros = predictor(scene | dict(strength=np.zeros((len(scene["coord"]), 1)))).offset
+    with pytest.warns(ScanWarning, match="the scan has no strength, which the checkpoint reads: 0 stands for it"):
+        np.testing.assert_array_equal(predictor(scene).offset, zeros)
+    assert zeros.any()
     assert predictor(scene | dict(strength=np.zeros(len(scene["coord"])))).offset.any()

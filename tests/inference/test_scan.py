@@ -104,7 +104,6 @@ def test_map_coordinates_keep_their_digits(cfg, scene):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (dict(weight=None), "weight is missing; give a PointINS checkpoint"),
         (dict(coord=np.zeros((50, 2))), r"coord has shape \(50, 2\), expected \(N, 3\)"),
         (dict(coord=np.zeros((3, 3))), "3 points, expected at least 10"),
         (dict(coord=np.full((50, 3), np.nan)), "50 of 50 points have NaN or Inf in coord"),

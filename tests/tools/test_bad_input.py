@@ -88,7 +88,6 @@ COORD = np.random.default_rng(0).random((50, 3))
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (dict(weight=None), "segment: weight is missing"),
         (dict(weight="none.pth"), "none.pth not found"),
         (dict(weight="evil.pth"), "it asks to run"),
         (dict(weight="nohead.pth"), "have no teacher.offset_head"),
