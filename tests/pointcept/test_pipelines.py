@@ -37,7 +37,7 @@ def test_same_seed_same_sample(both, name):
         for key, value in other.items():
             if torch.is_tensor(value):
                 assert mine[key].dtype == value.dtype, key
-                torch.testing.assert_close(mine[key], value, rtol=5e-7, atol=1e-6)  # ulps
+                torch.testing.assert_close(mine[key], value, rtol=5e-7, atol=4e-6)  # ulps, of up to 80 m before a turn
             else:
                 assert mine[key] == value, key
     assert not torch.equal(ours[0]["global_coord"], ours[-1]["global_coord"]) or len(ours) == 1

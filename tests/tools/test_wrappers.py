@@ -19,6 +19,7 @@ WRAPPERS = dict(
     fit_prior="prior",
     submit="submit",
     doctor="doctor",
+    demo="demo",
     quickstart="quickstart",
 )
 
