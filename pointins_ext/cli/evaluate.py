@@ -22,12 +22,13 @@ from tqdm import tqdm
 from pointins_ext.cli.scenes import add_scene_arguments, load_scenes
 from pointins_ext.errors import notice
 from pointins_ext.evaluation.boxes import evaluate_boxes
-from pointins_ext.evaluation.label_free import evaluate_label_free, on_planes
+from pointins_ext.evaluation.label_free import evaluate_label_free
 from pointins_ext.files import write_text
 from pointins_ext.flags import add_config_argument, at_least, output_file, verb_parser
 from pointins_ext.hooks.monitor import mean_direction, offset_accuracy
 from pointins_ext.inference import load_predictor
 from pointins_ext.instances.rivals import off_planes, rival, with_planes
+from pointins_ext.ops import as_array, plane_numbers
 
 COLUMNS = ("ap50", "map", "ap25", "ari", "recall50_touching", "recall50_free")
 TITLES = ("AP50", "mAP", "AP25", "ARI", "R50 touch", "R50 free")
@@ -103,9 +104,10 @@ def evaluate(predictor, scenes: list[dict], parameters: dict, names: tuple[str, 
     rules = rival_rules(voxel, parameters)
     for scene in tqdm(scenes, desc="instances", unit="scene", disable=None):
         prediction = scene["prediction"] = predictor(scene)
-        scene["voxels"] = dict(coord=prediction.coord, feat=prediction.feat, plane=on_planes(prediction.coord))
+        number = as_array(plane_numbers(torch.as_tensor(prediction.coord)))
+        scene["voxels"] = dict(coord=prediction.coord, feat=prediction.feat, plane=number > 0)
         if "pointins" in names:
-            scene["found"] = prediction.find()
+            scene["found"] = prediction.find(plane=number)
             label_pointins(scene["voxels"], scene["found"])
         label_scene(scene["voxels"], {name: rules[name] for name in rules if name in names}, voxel)
         coord, instance = torch.as_tensor(scene["coord"]), torch.as_tensor(scene["instance"])

@@ -130,10 +130,8 @@ def main(argv):
     viewer = write_results(args, scenes, metrics, curves)
     print(f"\n{args.num_val} unseen rooms, {raw['pointins']['num_objects']} objects, no label used; percent\n")
     print(render_table(tables))
-    own = {key: 100 * raw["pointins"][key] for key in ("ap50", "map")}
-    print("\nthe weights that the package ships, on the same rooms: ", end="")
-    print("AP50 {:.1f}, mAP {:.1f}".format(*(100 * shipped[key] for key in own)), end="; ")
-    print("yours: AP50 {:.1f}, mAP {:.1f}".format(*own.values()))
+    theirs, own = (f"AP50 {100 * row['ap50']:.1f}, mAP {100 * row['map']:.1f}" for row in (shipped, raw["pointins"]))
+    print(f"\nthe weights that the package ships, on the same rooms: {theirs}; yours: {own}")
     print(f"\nparameters of the rivals, lengths in voxels:\n{render_parameters(rivals)}")
     print(
         f"\n{metrics['wall_seconds'] / 60:.1f} minutes, {metrics['peak_memory_gib']:.1f} GiB. Open\n"
