@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import numpy as np
-
 NAMES = ("indoor", "outdoor")
 WIDE = 20.0  # meters; no room is so large, and a sweep of a street is larger
 
@@ -27,7 +25,8 @@ def fitting(scene: dict) -> tuple[str, str]:
 
     scene: `coord` (N,3) in meters; `color` where there is one.
     """
-    wide = float(np.ptp(scene["coord"], axis=0).max())
+    coord = scene["coord"]
+    wide = float((coord.max(axis=0) - coord.min(axis=0)).max())
     if scene.get("color") is not None:
         return "indoor", "the scan has colors"
     if wide > WIDE:

@@ -4,14 +4,7 @@ A variant takes a random generator and gives the list of `Part`s in the object's
 on the z axis, front towards +x. Lengths are meters.
 """
 
-import numpy as np
-
-from pointins_ext.datasets.synthetic.room_shapes import Part, box, frustum
-
-
-def spheroid(center, diameter, height):
-    """Ellipsoid that is round seen from above."""
-    return Part("spheroid", np.asarray(center, float), np.array([diameter, diameter, height], float))
+from pointins_ext.datasets.synthetic.room_shapes import box, frustum, spheroid
 
 
 def cylinder(diameter, bottom, top, x=0.0, y=0.0):

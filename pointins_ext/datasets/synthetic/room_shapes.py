@@ -44,6 +44,11 @@ def sphere(center, diameter):
     return Part("sphere", np.asarray(center, float), np.full(3, diameter, float))
 
 
+def spheroid(center, diameter, height):
+    """Ellipsoid that is round seen from above."""
+    return Part("spheroid", np.asarray(center, float), np.array([diameter, diameter, height], float))
+
+
 def rotation(yaw):
     """(2, 2) matrix that turns column vectors by yaw radians, counter-clockwise."""
     c, s = np.cos(yaw), np.sin(yaw)

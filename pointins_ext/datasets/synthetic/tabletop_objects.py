@@ -4,8 +4,7 @@ A variant takes a random generator and gives the list of `Part`s in the object's
 on the z axis. Lengths are meters.
 """
 
-from pointins_ext.datasets.synthetic.drive_objects import spheroid
-from pointins_ext.datasets.synthetic.room_shapes import box, frustum
+from pointins_ext.datasets.synthetic.room_shapes import box, frustum, spheroid
 
 
 def cup(diameter, height, taper=1.0, bottom=0.0):
