@@ -28,7 +28,7 @@ USER_ERRNO = {getattr(errno, name) for name in "EACCES EPERM EROFS ENOTDIR EISDI
 
 GPU_FULL = (
     "the GPU is out of memory; lower batch_size, then max_size of the view generator, or, downstream, point_max of "
-    "SphereCrop; for one scan, take a larger grid_size"
+    "SphereCrop (`pointins doctor --config NAME` estimates what they need); for one scan, take a larger grid_size"
 )
 
 MAX_NOTICES = 20  # of one kind in one process: a folder of 10,000 scans has 10,000 times the same to say

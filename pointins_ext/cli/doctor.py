@@ -1,7 +1,8 @@
 """What this machine has for pointins_ext, on one screen, and the one command to type next.
 
     pointins doctor [--data FOLDER]
-    pointins doctor --weight indoor      # the card of weights that the package ships
+    pointins doctor --weight indoor                    # the card of weights that the package ships
+    pointins doctor --config pointins/NAME --gpus 8    # the memory that a training needs on each GPU
 
 Needs neither Pointcept nor a GPU. Exit code 0: a training step ran and nothing that was asked for is missing; else 2.
 """
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 
 from pointins_ext import CONFIGS, weights
-from pointins_ext.flags import verb_parser
+from pointins_ext.flags import at_least, verb_parser
 
 PACKAGES = ("numpy", "scipy", "addict", "tqdm", "tensorboard", "plyfile")
 EXTRAS = {  # of setup.py -> module, what it is for
@@ -53,6 +54,8 @@ def arguments(argv):
     parser = verb_parser("doctor", __doc__)
     parser.add_argument("--data", help=f"folder that holds scannet, nuscenes, ... (default {DATA_ROOT})")
     parser.add_argument("--weight", choices=weights.NAMES, help="print the card of these weights, and nothing else")
+    parser.add_argument("--config", help="the memory that training this config takes, by two passes on a few points")
+    parser.add_argument("--gpus", type=at_least(1), help="GPUs that share its batch (default: all, or 1)")
     return parser.parse_args(argv)
 
 
@@ -181,18 +184,39 @@ def next_command(host: str, gpu: bool, complete: set[str]) -> str:
     return "pointins demo"
 
 
+def quiet() -> None:
+    logging.disable(logging.WARNING)
+    os.environ["TQDM_DISABLE"] = "1"
+
+
+def memory_of(config: str, gpus: int | None) -> None:
+    """Print what a training needs on each GPU."""
+    import torch
+
+    if not torch.cuda.is_available():  # whose attention takes as little memory as flash-attn on a GPU
+        os.environ["POINTINS_HOST"] = "embedded"
+    from pointins_ext.cli import memory
+
+    memory.main(config, gpus)
+
+
 def main(argv) -> int:
     args = arguments(argv)
     if args.weight:
         print(weights.card(args.weight))
+        return 0
+    if args.config:
+        quiet()  # before PyTorch and tqdm are imported, which read it once
+        from pointins_ext.errors import exit_on_user_error
+
+        exit_on_user_error(memory_of, args.config, args.gpus)
         return 0
     if args.data is not None and not os.path.isdir(args.data):
         print(
             f"error: --data {args.data} is no folder; name the one that holds scannet, nuscenes, ...", file=sys.stderr
         )
         return 2
-    logging.disable(logging.WARNING)
-    os.environ["TQDM_DISABLE"] = "1"
+    quiet()
     try:
         import torch
     except ImportError as error:

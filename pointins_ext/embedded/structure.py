@@ -6,6 +6,7 @@ from addict import Dict
 from pointins_ext.embedded.serialization import encode
 from pointins_ext.errors import UserError, UserKeyError
 from pointins_ext.ops.segment import segment_count
+from pointins_ext.ops.sort import stable_sort
 from pointins_ext.ops.subm_conv import kernel_map
 
 MAX_DEPTH = 16
@@ -70,7 +71,7 @@ class Point(Dict):
         """Store curve codes (number of orders, N) with the sorting order they imply and its inverse."""
         if shuffle_orders:
             code = torch.stack([code[i] for i in torch.randperm(len(code)).tolist()])
-        order = torch.argsort(code, stable=True)
+        order = torch.stack([stable_sort(row)[1] for row in code])
         position = torch.arange(code.shape[1], device=code.device).expand_as(order)
         self["serialized_code"] = code
         self["serialized_order"] = order

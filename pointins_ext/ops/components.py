@@ -9,10 +9,13 @@ from scipy.sparse import csgraph, csr_matrix
 
 from pointins_ext.ops.neighbours import neighbours
 from pointins_ext.ops.segment import segment_count
+from pointins_ext.ops.voxels import sorted_runs
 
 ROUNDS = 4
 # columns of cells at most two cells away, one half: the other half is reached from the other side
 HALF_SHELL = [step for step in itertools.product(range(-2, 3), repeat=2) if step >= (0, 0)]
+NEAR_COLUMNS = [(dx, dy) for dx, dy in HALF_SHELL if max(dx, abs(dy)) <= 1]
+FAR_COLUMNS = [step for step in HALF_SHELL if step not in NEAR_COLUMNS]
 
 
 @torch.no_grad()
@@ -99,44 +102,57 @@ def radius_components(coord, radius, group=None):
         return torch.empty(0, dtype=torch.long, device=coord.device)
     group = torch.zeros(len(coord), dtype=torch.long, device=coord.device) if group is None else group
     coord = coord.double()
-    cell, key, stride = _cells(coord, radius, group)
-    point = torch.argsort(cell, stable=True)
-    count = segment_count(cell, len(key))
-    start = count.cumsum(0) - count
+    key, stride = _cell_keys(coord, radius, group)
+    point, start, cell = sorted_runs(key)
+    count, start = start.diff(), start[:-1]
+    key = key[point[start]]
 
-    # one representative point a cell joins most cells; only pairs still apart are worth the exact test
+    # one representative point a cell joins most cells, those of near columns first; pairs that are still apart are
+    # tested by the points of far ones, and at last by all points
     first = coord[point[start]].T.contiguous()
-    joined, parted = [], []
-    for pair in _neighboring_cells(key, stride):
-        gap = first.index_select(1, pair[0]) - first.index_select(1, pair[1])
-        near = gap.square_().sum(0) <= radius**2
-        joined.append(pair[:, near])
-        parted.append(pair[:, ~near])
-    edge, doubtful = torch.cat(joined, dim=1), torch.cat(parted, dim=1)
-    part = connected_components(edge[0], edge[1], len(count))
-    apart = doubtful[:, part[doubtful[0]] != part[doubtful[1]]]
+    edge, apart = key.new_empty((2, 0)), key.new_empty((2, 0))
+    part = torch.arange(len(count), device=key.device)
+    for columns in (NEAR_COLUMNS, FAR_COLUMNS):
+        joined, parted = [edge], [apart]
+        for pair in _neighboring_cells(key, stride, columns):
+            pair = _apart(pair, part)
+            gap = first.index_select(1, pair[0]) - first.index_select(1, pair[1])
+            near = gap.square_().sum(0) <= radius**2
+            joined.append(pair[:, near])
+            parted.append(pair[:, ~near])
+        edge = torch.cat(joined, dim=1)
+        part = connected_components(edge[0], edge[1], len(count))
+        apart = _apart(torch.cat(parted, dim=1), part)
     touching = apart[:, _cells_touch(coord[point], start, count, apart, radius)]
     edge = torch.cat([edge, touching], dim=1)
     return _number_by_first(connected_components(edge[0], edge[1], len(count))[cell])
 
 
-def _cells(coord, radius, group):
-    """Cell of each point (N,), 0..C-1; the ascending keys of the cells (C,) and the grid's strides per axis."""
+def _apart(pair, part):
+    """The pairs (2, P) of cells whose parts, of `part` (C,), differ."""
+    return pair[:, part.index_select(0, pair[0]) != part.index_select(0, pair[1])]
+
+
+def _cell_keys(coord, radius, group):
+    """Integer of each point's cell (N,), ascending in (group, x, y, z), and cells of the grid along x, y, z."""
     side = radius / math.sqrt(3) * (1 - 1e-9)  # a hair less, so that rounding cannot put too distant points in one cell
-    axes = [_close_gaps(torch.floor(coord[:, i] / side)) for i in range(3)]
+    axes = [group, *torch.floor(coord.T / side)]
+    if math.prod(float(axis.max() - axis.min()) + 3 for axis in axes) >= 2.0**62:
+        axes = [_close_gaps(axis) for axis in axes]
+    axes = [(axis - axis.min()).long() for axis in axes]
     stride = [int(axis.max()) + 3 for axis in axes]  # two steps over the edge must not reach the next row
-    group = torch.unique(group, return_inverse=True)[1]
-    if (int(group.max()) + 1) * math.prod(stride) >= 2**63:
+    if math.prod(stride) >= 2**63:
         raise ValueError(f"radius_components: {len(coord)} points are too scattered for a grid of radius {radius}")
-    key = ((group * stride[0] + axes[0]) * stride[1] + axes[1]) * stride[2] + axes[2]
-    key, cell = torch.unique(key, return_inverse=True)
-    return cell, key, stride
+    key = axes[0]
+    for axis, length in zip(axes[1:], stride[1:], strict=True):
+        key = key * length + axis
+    return key, stride[1:]
 
 
-def _neighboring_cells(key, stride):
-    """All pairs of cells that can hold points a radius apart, (2, P) at a time, the first ascending."""
+def _neighboring_cells(key, stride, columns):
+    """Pairs of cells in these columns that can hold points a radius apart, (2, P) at a time, the first ascending."""
     padded = torch.cat([key, key.new_full((5,), torch.iinfo(key.dtype).max)])
-    for dx, dy in HALF_SHELL:
+    for dx, dy in columns:
         low, high = (-2, 2) if (dx, dy) > (0, 0) else (1, 2)
         column = key + (dx * stride[1] + dy) * stride[2]
         start = torch.searchsorted(key, column + low)
@@ -146,7 +162,7 @@ def _neighboring_cells(key, stride):
 
 
 def _close_gaps(cell):
-    """Integers from 0 in the order of `cell`, differences of 1 and 2 kept, larger ones cut to 3: no overflow."""
+    """Integers from 0 in the order of `cell`, differences of 1 and 2 kept, larger ones cut to 3."""
     level, inverse = torch.unique(cell, return_inverse=True)
     step = torch.diff(level, prepend=level[:1]).clamp_(max=3)
     return step.long().cumsum(0)[inverse]

@@ -2,6 +2,8 @@
 
 import torch
 
+from pointins_ext.ops.sort import stable_sort
+
 
 def segment_count(group, num_groups):
     """Number of points in each group.
@@ -54,11 +56,11 @@ def segment_rank(value, group, num_groups):
     value (N,) float32, group (N,) long -> (N,) float32, exact for groups of up to 2**23 points.
     The ranks that ODR feeds to the prior's quantile function (paper, offset distribution regularization).
     """
-    # one sort of integers for groups and values: 3 to 5 times as fast as two of floats. Bits of floats ascend like the
+    # one sort of integers for groups and values: far faster than two of floats. Bits of floats ascend like the
     # floats, those of negative ones once they are turned round; + 0.0 makes -0.0 equal to 0.0
     bits = (value.float() + 0.0).view(torch.int32)
     bits = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    key, order = torch.sort((group << 32) + (bits.long() + 2**31))
+    key, order = stable_sort((group << 32) + (bits.long() + 2**31))
     run = run_heads(key).cumsum(0) - 1  # of equal values
     length = segment_count(run, len(key))
     count = segment_count(group, num_groups)

@@ -5,6 +5,7 @@ import torch
 
 from pointins_ext.ops.arrays import as_array
 from pointins_ext.ops.segment import run_heads
+from pointins_ext.ops.sort import stable_sort
 
 
 def voxel_key(grid_coord, batch, margin=0):
@@ -25,7 +26,7 @@ def sorted_runs(key):
     key (N,) long -> order (N,) that sorts it (stable), start (R+1,) where each run of equal keys begins in the sorted
     keys, run (N,) index of the run of each entry.
     """
-    key, order = torch.sort(key, stable=True)
+    key, order = stable_sort(key)
     head = run_heads(key)
     start = torch.cat([head.nonzero().squeeze(1), order.new_full((1,), len(key))])
     run = torch.empty_like(order)
