@@ -67,6 +67,8 @@ SHORT = {
     r"sh tools/test.sh -d pointins -n insseg-scans.*": "num_worker=0",
     r"pip install .*": None,  # tests/run.sh installs these extras, test_packaging.py in an empty environment
     r"pointins doctor": "",
+    r"pointins doctor --config NAME.*": None,  # tests/cli/test_memory.py
+    r"(torchrun|srun) .*|.* -g 8": None,  # tests/engine/test_machines.py
     r"pointins (quickstart|train|test|submit|segment|evaluate|study|prior|export)": "--help",
     r"pointins VERB --help": None,  # the lines above
     r"pointins study .*-.*": None,  # tests of the verb; its figures are of longer runs

@@ -18,7 +18,7 @@ from pointins_ext.engine.step import AMP_DTYPE, to_device
 from pointins_ext.host.request import reader
 
 SIZES = (8000, 24000)  # points of a scene in all its views: large beside a patch of attention
-SWEEP, SCENE = 35_000, 120_000  # voxels of a sweep of 32 beams, and of others and of rooms, where nothing bounds them
+SWEEP, SCENE = 35_000, 120_000  # voxels of a usual sweep of 32 beams, and of a usual one of 64, or a room
 CARD = 80  # GiB, of the usual GPU
 HEADROOM = 1.3  # times what is kept: what a step holds for a moment beside it, 4 to 27 % of it, and gaps
 CONTEXT = 2**30  # bytes that CUDA takes for itself
@@ -69,7 +69,7 @@ def read(name, gpus):
 def lines(name, batch, gpus, need, scenes, card):
     """What is said of a `need`: the batch, the memory, and the batch that a GPU of `card` GiB takes."""
     total = need.total(scenes) / 2**30
-    most = "at most" if need.bounded else "say, for nothing in the config bounds them,"
+    most = "at most" if need.bounded else "usually"
     cards = f"{gpus} GPU{'s' * (gpus > 1)}"
     yield f"{name}: {batch} scenes a step, {scenes} on each of {cards}, of {most} {need.points:,} points"
     yield (
@@ -115,8 +115,7 @@ def measure(cfg, distributed=False):
         # what is left of a step without points are the copies of the weights in half precision
         fixed=round(held + copies * trained + max(memory[0] - per_point * points[0], 0)),
         per_point=per_point,
-        points=most_points(cfg),
-        bounded=bool(shares(cfg)),
+        **points_of_a_scene(cfg),
     )
 
 
@@ -185,9 +184,11 @@ def shares(cfg):
     return found
 
 
-def most_points(cfg):
-    """Points of a scene, all views together: at most; where nothing bounds them, those of a usual scene."""
-    bounds = [pipeline(cfg)[i][key] * share for i, (key, share) in shares(cfg).items()]
-    if bounds:
-        return round(min(bounds))
-    return SWEEP if "NuScenes" in cfg.data.train.type else SCENE
+def points_of_a_scene(cfg):
+    """Points in all views of a scene: `bounded` by the config, or those of a usual one, which are fewer."""
+    usual = SWEEP if "NuScenes" in cfg.data.train.type else SCENE
+    points, bounded = usual, False
+    for i, (key, share) in shares(cfg).items():
+        bound = pipeline(cfg)[i][key]
+        points, bounded = round(share * min(bound, usual)), bound <= usual
+    return dict(points=points, bounded=bounded)

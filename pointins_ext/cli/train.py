@@ -65,7 +65,8 @@ def main(argv):
         return
     options = ["resume=False", *([f"weight={args.weight}"] if args.weight else [])]
     flags = [*extend, *run_flags(args, config, folder, options)]
-    if not is_checkout() or "RANK" in os.environ:  # torchrun's processes would write the one copy at once
+    # torchrun's processes, or SLURM's machines, would write the one copy at once
+    if not is_checkout() or "RANK" in os.environ or args.machines > 1:
         start(flags, other_interpreter(args), None)
         return
     checker().check(flags)

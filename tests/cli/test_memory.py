@@ -50,16 +50,17 @@ def test_a_step_holds_what_is_estimated():
 @pytest.mark.parametrize(
     ("name", "points"),
     [
-        ("pretrain-dos-ptv3-scannet", 2 * 65536),
-        ("pretrain-sonata-ptv3-nuscenes", round(65536 * (2 * 1.0 + 4 * 0.4))),
-        ("semseg-ptv3-s3dis", 204800),
-        ("insseg-ptv3-scannet", memory.SCENE),
-        ("panseg-ptv3-nuscenes", memory.SWEEP),
+        ("pretrain-dos-ptv3-scannet", dict(points=2 * 65536, bounded=True)),
+        ("pretrain-sonata-ptv3-nuscenes", dict(points=round(memory.SWEEP * (2 * 1.0 + 4 * 0.4)), bounded=False)),
+        ("semseg-ptv3-scannet", dict(points=102400, bounded=True)),
+        ("semseg-ptv3-s3dis", dict(points=memory.SCENE, bounded=False)),
+        ("insseg-ptv3-scannet", dict(points=memory.SCENE, bounded=False)),
+        ("panseg-ptv3-nuscenes", dict(points=memory.SWEEP, bounded=False)),
     ],
 )
-def test_points_of_a_scene_are_what_bounds_them(name, points):
+def test_points_of_a_scene_are_what_bounds_them_or_usual(name, points):
     cfg = memory.read(f"pointins/{name}", 8)
-    assert memory.most_points(cfg) == points
+    assert memory.points_of_a_scene(cfg) == points
     few = memory.few_points(cfg, 4000)
     number = sum(len(few[key]) for key in ("coord", "global_coord", "local_coord") if key in few)
     assert 1000 < number <= 4000
@@ -77,7 +78,7 @@ def test_what_fits_and_what_does_not():
     assert said(96)[2] == "A GPU of 80 GiB takes 61 scenes: 2 GPUs, or -- batch_size=48 gradient_accumulation_steps=2"
     assert said(96, per_point=1e6)[2].startswith("A GPU of 80 GiB takes not even one scene: lower max_size")
     assert "at most 131,072 points" in said(12)[0]
-    assert "nothing in the config bounds them" in said(12, bounded=False)[0]
+    assert "usually 131,072 points" in said(12, bounded=False)[0]
 
 
 def test_the_doctor_says_it():
