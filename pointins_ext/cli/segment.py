@@ -208,6 +208,8 @@ def main(argv):
     args = arguments(argv)
     check_extras(args)
     work = jobs(args.input, args.output)
+    if args.config and args.weight is None:
+        raise UserError(f"--config {args.config} describes a checkpoint, but --weight names none")
     if args.weight is None:
         predictor = Fitting(args)
     else:
