@@ -28,9 +28,9 @@ class MergeEvidence:
     concavity: float = 6.0
     affinity: float = 1.0
 
-    def __call__(self, edges, affinity, concavity, first: int, second: int) -> float:
-        """Of sums over the contact's edges and the sizes of both regions."""
-        value = self.bias + self.contact * math.log(edges / math.sqrt(min(first, second)))
+    def __call__(self, edges, affinity, concavity, smaller: int) -> float:
+        """Of sums over the contact's edges and the size of the smaller region."""
+        value = self.bias + self.contact * math.log(edges / math.sqrt(smaller))
         return value + (self.concavity * concavity + self.affinity * (affinity - edges)) / edges
 
 
@@ -54,7 +54,7 @@ def merge_regions(region: torch.Tensor, contact: Contacts, evidence: MergeEviden
     sums = torch.stack([contact.edges.double(), contact.affinity.double(), contact.concavity.double()], dim=1)
     merging = _Merging(sizes, evidence)
     for source, target, values in zip(contact.source.tolist(), contact.target.tolist(), sums.tolist(), strict=True):
-        merging.connect(source, target, values)
+        merging.connect(source, target, tuple(values))
     merging.run()
     root, rest = merging.result()
     kept, number = torch.unique(torch.tensor(root, dtype=torch.long), return_inverse=True)
@@ -63,48 +63,48 @@ def merge_regions(region: torch.Tensor, contact: Contacts, evidence: MergeEviden
 
 
 class _Merging:
-    """A queue of pairs by what speaks for them; an entry whose pair is worth something else by now is outdated."""
+    """A queue of pairs by what speaks for them; an entry is outdated once its contact or its smaller size is another."""
 
     def __init__(self, sizes, evidence):
         self.sizes, self.evidence = sizes, evidence
-        self.beside: list[dict[int, list[float]]] = [{} for _ in sizes]  # neighbor -> sums of the contact
+        self.beside: list[dict[int, tuple]] = [{} for _ in sizes]  # neighbor -> sums of the contact
         self.parent = list(range(len(sizes)))
         self.queue = []
 
     def connect(self, a, b, sums):
         self.beside[a][b] = self.beside[b][a] = sums
 
-    def value(self, a, b):
-        return self.evidence(*self.beside[a][b], self.sizes[a], self.sizes[b])
-
     def run(self):
         for a, others in enumerate(self.beside):
             self.offer(a, [b for b in others if a < b])
         while self.queue:
-            value, a, b = heapq.heappop(self.queue)
-            if b in self.beside[a] and self.value(a, b) == -value:
+            _, a, b, sums, smaller = heapq.heappop(self.queue)
+            if self.beside[a].get(b) is sums and min(self.sizes[a], self.sizes[b]) == smaller:
                 a, b = (a, b) if len(self.beside[a]) >= len(self.beside[b]) else (b, a)
                 self.offer(a, self.join(a, b))
 
     def offer(self, a, others):
         """Queue the pairs of `a` that should merge."""
+        own, size, sizes = self.beside[a], self.sizes[a], self.sizes
         for b in others:
-            if (value := self.value(a, b)) > 0:
-                heapq.heappush(self.queue, (-value, a, b))
+            sums, smaller = own[b], min(size, sizes[b])
+            if (value := self.evidence(*sums, smaller)) > 0:
+                heapq.heappush(self.queue, (-value, a, b, sums, smaller))
 
     def join(self, a, b):
         """`b` becomes part of `a`; returns the neighbors for whom that changes anything, seldom all of them."""
-        size = self.sizes[a]
+        size, own = self.sizes[a], self.beside[a]
         self.parent[b] = a
         self.sizes[a] += self.sizes[b]
         contacts, self.beside[b] = self.beside[b], {}
         for other, sums in contacts.items():
             del self.beside[other][b]
             if other != a:
-                known = self.beside[a].get(other)
-                self.connect(a, other, _add(known, sums) if known else sums)
+                if known := own.get(other):
+                    sums = (known[0] + sums[0], known[1] + sums[1], known[2] + sums[2])
+                self.connect(a, other, sums)
         # of two sizes the smaller counts
-        return [other for other in self.beside[a] if other in contacts or self.sizes[other] > size]
+        return [other for other in own if other in contacts or self.sizes[other] > size]
 
     def result(self):
         """Root of every region, and the strongest evidence that a root has left."""
@@ -115,9 +115,9 @@ class _Merging:
                 top = self.parent[top]
             while self.parent[node] != top:  # shorter ways for those that come after
                 self.parent[node], node = top, self.parent[node]
-        rest = [max((self.value(a, b) for b in others), default=-math.inf) for a, others in enumerate(self.beside)]
-        return self.parent, rest
+        return self.parent, [self.strongest(a) for a in root]
 
-
-def _add(first, second):
-    return [a + b for a, b in zip(first, second, strict=True)]
+    def strongest(self, a):
+        """Evidence for joining `a` to a neighbor, the most there is; -inf without one."""
+        size, sizes = self.sizes[a], self.sizes
+        return max((self.evidence(*sums, min(size, sizes[b])) for b, sums in self.beside[a].items()), default=-math.inf)

@@ -70,19 +70,24 @@ class PairwiseClusteringRegularization:
         )
 
     def _objects(self, coord, feat, offset, group, voxel):
-        """Label (V,), unique over groups, and whether it lies on a plane (V,), of the voxels of all groups."""
+        """Label (V,), unique over groups, and whether it lies on a plane (V,), of the voxels of all groups.
+
+        The planes of a group have one label.
+        """
         label, plane = torch.zeros_like(group), torch.zeros_like(group, dtype=torch.bool)
         start = 0
         for scene in group.unique().tolist():
             own = (group == scene).nonzero().squeeze(1)
             if self.planes:
                 plane[own] = plane_points(coord[own], **PLANE_SEARCH)
-            # turned for themselves: along the foot of a box signs would cross over from the floor at random
-            normal = orient_normals(coord[own], estimate_normals(coord[own]), group=plane[own].long())
-            one, edge = torch.zeros_like(own), float(voxel[scene])
-            merged = self.rule(coord[own], feat[own], offset[own], normal, one, edge, plane[own])
-            label[own] = merged.label + start
-            start += len(merged.rest)
+            # planes, half of the voxels of a room, get no target and have no say in what stands on them
+            stands = ~plane[own]
+            rest = own[stands]
+            normal = orient_normals(coord[rest], estimate_normals(coord[own], where=stands))
+            one, edge = torch.zeros_like(rest), float(voxel[scene])
+            merged = self.rule(coord[rest], feat[rest], offset[rest], normal, one, edge)
+            label[rest], label[own[~stands]] = merged.label + start, start + len(merged.rest)
+            start += len(merged.rest) + 1
         return label, plane
 
 

@@ -12,18 +12,20 @@ LEVEL = 0.8  # |z| of a normal from which on a surface counts as level
 
 
 @torch.no_grad()
-def estimate_normals(coord, k=16, viewpoint=None):
+def estimate_normals(coord, k=16, viewpoint=None, where=None):
     """Unit normals by principal component analysis of the k nearest points, the point itself included.
 
     coord (N, 3), viewpoint (3,) in the same frame or None -> (N, 3) in coord's dtype. Normals face the viewpoint, or
-    upwards (+z) without one. Where all k points coincide there is no plane and the normal is +z.
+    upwards (+z) without one. Where all k points coincide there is no plane and the normal is +z. With `where` (N,)
+    bool, the normals of these points alone, (M, 3).
     """
-    index = neighbours(coord, coord, None, None, k)
-    normal = torch.empty(len(coord), 3, dtype=torch.float64, device=coord.device)
-    position = coord.double()  # differences of large coordinates keep their digits
-    for rows in torch.arange(len(coord), device=coord.device).split(CHUNK):
-        normal[rows] = _smallest_axis(position, position[rows], index[rows])
-    towards = normal[:, 2] if viewpoint is None else ((_as_point(viewpoint, position) - position) * normal).sum(1)
+    point = coord if where is None else coord[where]
+    index = neighbours(point, coord, None, None, k)
+    normal = torch.empty(len(point), 3, dtype=torch.float64, device=coord.device)
+    position, point = coord.double(), point.double()  # differences of large coordinates keep their digits
+    for rows in torch.arange(len(point), device=coord.device).split(CHUNK):
+        normal[rows] = _smallest_axis(position, point[rows], index[rows])
+    towards = normal[:, 2] if viewpoint is None else ((_as_point(viewpoint, position) - point) * normal).sum(1)
     return torch.where((towards < 0)[:, None], -normal, normal).to(coord.dtype)
 
 

@@ -147,3 +147,13 @@ def test_offsets_are_replaced_and_what_was_invalid_stays_so(room):
     refined = PairwiseClusteringRegularization().refine(start)
     assert not (refined.valid & ~start.valid).any() and refined.valid.any()
     torch.testing.assert_close(refined.coord + refined.offset, refined.instances.center)
+
+
+def test_the_planes_of_a_scene_have_one_label_and_change_no_object(room):
+    coord, feat, member = room
+    found, alone = cut(coord, feat), cut(coord[member >= 0], feat[member >= 0], planes=False)
+    floor = found.label[found.segment > 0].unique()
+    assert len(floor) == 1 and not found.valid[found.label == floor].any()
+    same = found.valid[member >= 0] & alone.valid
+    assert same.sum() > 0.97 * (member >= 0).sum()
+    torch.testing.assert_close(found.center[member >= 0][same], alone.center[same], atol=VOXEL, rtol=0)

@@ -46,6 +46,15 @@ def test_a_sphere_seen_from_inside_and_from_above():
     assert (estimate_normals(coord)[:, 2] >= 0).all()
 
 
+def test_normals_of_some_points_are_those_that_they_have_among_all():
+    coord = torch.randn(300, 3, generator=torch.Generator().manual_seed(0))
+    where = coord[:, 0] > 0.3
+    for viewpoint in (None, [1.0, 2.0, 3.0]):
+        some = estimate_normals(coord, viewpoint=viewpoint, where=where)
+        assert torch.equal(some, estimate_normals(coord, viewpoint=viewpoint)[where])
+    assert estimate_normals(coord, where=torch.zeros(300, dtype=torch.bool)).shape == (0, 3)
+
+
 @pytest.mark.parametrize("coord", [torch.zeros(0, 3), torch.ones(1, 3), torch.ones(30, 3)])
 def test_without_a_surface_the_normal_is_up(coord):
     assert torch.equal(estimate_normals(coord), torch.tensor([0.0, 0, 1]).expand(len(coord), 3))
