@@ -63,7 +63,7 @@ def merge_regions(region: torch.Tensor, contact: Contacts, evidence: MergeEviden
 
 
 class _Merging:
-    """A queue of pairs by what speaks for them; an entry is outdated once its contact or its smaller size is another."""
+    """A queue of pairs by what speaks for them; an entry is outdated once contact or smaller size has changed."""
 
     def __init__(self, sizes, evidence):
         self.sizes, self.evidence = sizes, evidence
