@@ -16,16 +16,19 @@ from pointins_ext.host import HOOKS, Config, build_dataset, build_model, point_c
 from pointins_ext.host.flash import disable_flash
 
 
-def load(config, num_scenes, folder, device="cpu"):
-    """The batch, and both variants with their optimizers; whoever comes first writes batch and weights to `folder`."""
+def load(config, num_scenes, folder, device="cpu", **scr):
+    """The batch, and both variants with their optimizers; whoever comes first writes batch and weights to `folder`.
+
+    scr: options of SCRHook in the place of the config's.
+    """
     cfg = Config.fromfile(config)
     disable_flash(cfg.model)
     torch.manual_seed(0)
     branch = build_model(dict(cfg.model, offset_warmup_steps=0)).train()
     plain = build_model(cfg.model.pretrainer).train()
-    scr = HOOKS.build(next(hook for hook in cfg.hooks if hook["type"] == "SCRHook")).scr
+    hook = dict(next(hook for hook in cfg.hooks if hook["type"] == "SCRHook"), **scr)
     branch.add_regularizer(OffsetDistributionRegularization("indoor"))
-    branch.add_regularizer(scr)
+    branch.add_regularizer(HOOKS.build(hook).scr)
     path = Path(folder) / "batch.pth"
     if not path.is_file():
         dataset = build_dataset(dict(cfg.data.train, num_scenes=num_scenes))

@@ -10,14 +10,18 @@ from pointins_ext.host import Config, build_dataset, point_collate_fn
 CONFIG = str(Path(__file__).parents[2] / "configs/pointins/pretrain-dos-rooms.py")
 
 
-def branch_overhead(device, quick):
+def branch_overhead(device, quick, **scr):
     with tempfile.TemporaryDirectory() as folder:
-        batch, variants = load(CONFIG, 1 if quick else 2, folder, device)
+        batch, variants = load(CONFIG, 1 if quick else 2, folder, device, **scr)
     return Pair(
         lambda: step(*variants["branch"], batch),
         lambda: step(*variants["plain"], batch),
         points=int(batch["global_offset"][-1]),
     )
+
+
+def branch_overhead_kmeans(device, quick):
+    return branch_overhead(device, quick, cut="kmeans", num_clusters=5)
 
 
 def data(device, quick):
