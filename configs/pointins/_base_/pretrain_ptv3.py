@@ -2,6 +2,7 @@
 
 Sonata's size is enc_depths=(3, 3, 3, 12, 3) enc_channels=(48, 96, 192, 384, 512) enc_num_head=(3, 6, 12, 24, 32); what
 depends on them follows. On the embedded host these three, and base_lr, are also overrides of the command line.
+How much of a GPU it takes: `pointins doctor --config NAME`, and Memory in ../README.md.
 """
 
 _base_ = ["default_runtime.py"]
