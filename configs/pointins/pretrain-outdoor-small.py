@@ -1,7 +1,8 @@
 """PointINS-on-DOS on simulated sweeps of four sensors: 180 streets, 1,800 steps, an hour on two cores.
 
 HDL-32E, VLP-32C, HDL-64E in two densities, and a sparse one of 16 beams; near and far, clean and noisy, with parked
-rows, crowds, parks and crossings. The weights `outdoor` that the package ships are still those of pretrain-dos-drives.
+rows, crowds, parks and crossings. Its instances are no better than those of pretrain-dos-drives, even on these sensors
+(tools/results): the weights `outdoor` that the package ships are those.
 """
 
 _base_ = ["pretrain-dos-drives.py"]
