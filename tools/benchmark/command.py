@@ -5,8 +5,9 @@
 
 A and B run in turn, so that a busy machine slows both; the ratio is the median of A / B over the turns. Each case has a
 process of its own, so that none meets the stand-ins of another. The table says what ratio was promised, the lines below
-it what A and B are; memory is what a call adds at its peak. The figures on record are in tools/benchmarks.json; what
---quick finds slow is measured again, over four times as many turns.
+it what A and B are, and how much A works: operations in products of matrices, and bytes that PyTorch's operators read
+and write, beside those of a large product and of a large copy. Memory is what a call adds at its peak. The figures on
+record are in tools/benchmarks.json; what --quick finds slow is measured again, over four times as many turns.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from benchmark.cases import CASES
 from benchmark.measure import apart, machine, measure
 from benchmark.pairs import Skip
-from benchmark.record import RECORD, TOLERANCE, record, recorded, regressions, table
+from benchmark.record import RECORD, TOLERANCE, achieved, record, recorded, regressions, table
 from pointins_ext.errors import UserError
 from pointins_ext.flags import at_least, output_file
 
@@ -74,7 +75,7 @@ def main():
         rows |= run(args, slower, 4 * repeats)
     print(table(rows))
     for name, row in rows.items():
-        print(f"{name}: {CASES[name].what}{'; ' + row['note'] if row['note'] else ''}")
+        print(f"{name}: {CASES[name].what}{'; ' + row['note'] if row['note'] else ''}\n  A: {achieved(row)}")
     if args.json:
         record(args.json, key, rows, machine(args.device))
     if still := regressions(rows, on_record, args.tolerance):

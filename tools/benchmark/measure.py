@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmark.cases import CASES
+from benchmark.work import ceiling, work
 
 
 def synchronize(device) -> None:
@@ -95,6 +96,8 @@ def measure(name: str, device: str, quick: bool, repeats: int) -> dict:
         memory=memory,
         synchronizations=waits,
         points=pair.points,
+        work=work(pair.a),
+        ceiling=ceiling(device),
         threads=threads,
         repeats=repeats,
         note=pair.note,

@@ -29,6 +29,16 @@ def table(rows: dict[str, dict]) -> str:
     return head + "\n".join(line(name, row) for name, row in rows.items())
 
 
+def achieved(row: dict) -> str:
+    """How much A works, how fast, and the share of what the device can do."""
+    parts = []
+    for key, unit in dict(flops="GFLOP", bytes="GB").items():
+        amount, rate = row["work"][key], row["work"][key] / row["seconds"][0]
+        share = rate / row["ceiling"][key]
+        parts.append(f"{amount / 1e9:,.2f} {unit} at {rate / 1e9:,.1f} {unit}/s, {share:.0%} of the ceiling")
+    return "; ".join(parts)
+
+
 def regressions(rows: dict[str, dict], recorded: dict[str, dict], tolerance: float = TOLERANCE) -> dict[str, str]:
     """What has become slower than `tolerance` times its recorded ratio, a sentence each."""
     return {
