@@ -50,7 +50,7 @@ SHORT = {
     r"pointins evaluate --json": None,  # names a flag
     r"pointins evaluate .*": "--methods pointins --num-scenes 1",
     r"python tools/ablate_rule.py .*": "--num-scenes 2",
-    r"python tools/time_segment.py .*": "--points 5000",
+    r"python tools/time_segment.py": "--points 5000",
     r"python tools/tune_rivals.py .*": "--methods components --num-scenes 1 --output rivals.json",
     r"pointins demo": "",
     r"pointins segment .*": "--no-picture",

@@ -34,6 +34,10 @@ PAIRS = {
         for (task, group), data, (ours, theirs) in product((("semseg", ""), ("insseg", "-pg")), DATA, PROTOCOLS.items())
     },
     **{
+        f"{task}-ptv3-scannet-enc48{ours}": f"sonata/{task}-sonata-v1m1-0{theirs.format('scannet' + group)}"
+        for (task, group), (ours, theirs) in product((("semseg", ""), ("insseg", "-pg")), PROTOCOLS.items())
+    },
+    **{
         f"label_efficiency/semseg-ptv3-scannet-{name}": f"sonata/semseg-sonata-v1m1-0e{i}-scannet-ft-{name}"
         for i, name in enumerate(LIMITED)
     },

@@ -257,6 +257,7 @@ TABLES = {
     "targets, rooms": lambda: targets("rooms"),
     "targets, table tops": lambda: targets("mosd"),
     "ladder, rooms, default targets": lambda: ladder("rooms_varied", VARIED),
+    "backbone, rooms": lambda: table(of_steps(stored("rooms_varied"), STEPS), SUITES["backbone"], VARIED, geometric=False),
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
     "ladder, table tops": lambda: ladder("mosd", SCANS),
     "ladder, sweeps": lambda: ladder("drives", SWEEPS),

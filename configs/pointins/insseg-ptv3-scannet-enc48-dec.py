@@ -1,0 +1,5 @@
+"""Instance segmentation of ScanNet, decoder probing of Sonata's published weights."""
+
+_base_ = ["insseg-ptv3-scannet-enc48.py"]
+
+model = dict(backbone=dict(freeze_encoder=True))
