@@ -215,6 +215,10 @@ def ladder(data: str, columns: tuple[str, ...]) -> str:
     return table(of_steps(stored(data), STEPS), SUITES["components"], columns)
 
 
+def backbones(data: str, columns: tuple[str, ...]) -> str:
+    return table(of_steps(stored(data), STEPS), SUITES["backbone"], columns, geometric=False)
+
+
 def differences(data: str, arms: dict[str, str], columns: tuple[str, ...]) -> str:
     lines = paired_lines(of_steps(stored(data), STEPS), arms, columns)
     return markdown(["arms", "seeds", *(COLUMNS[name] for name in columns)], lines)
@@ -257,7 +261,7 @@ TABLES = {
     "targets, rooms": lambda: targets("rooms"),
     "targets, table tops": lambda: targets("mosd"),
     "ladder, rooms, default targets": lambda: ladder("rooms_varied", VARIED),
-    "backbone, rooms": lambda: table(of_steps(stored("rooms_varied"), STEPS), SUITES["backbone"], VARIED, geometric=False),
+    "backbone, rooms": lambda: backbones("rooms_varied", VARIED),
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
     "ladder, table tops": lambda: ladder("mosd", SCANS),
     "ladder, sweeps": lambda: ladder("drives", SWEEPS),

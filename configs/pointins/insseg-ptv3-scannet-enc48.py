@@ -1,4 +1,4 @@
-"""Instance segmentation of ScanNet, full fine-tuning of PTv3 at the size of Sonata's published weights (108 M parameters)."""
+"""Instance segmentation of ScanNet, full fine-tuning of PTv3 of the size of Sonata's published weights."""
 
 _base_ = ["insseg-ptv3-scannet.py"]
 

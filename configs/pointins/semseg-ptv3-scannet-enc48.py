@@ -1,4 +1,4 @@
-"""Semantic segmentation of ScanNet, full fine-tuning of PTv3 at the size of Sonata's published weights (108 M parameters)."""
+"""Semantic segmentation of ScanNet, full fine-tuning of PTv3 of the size of Sonata's published weights."""
 
 _base_ = ["semseg-ptv3-scannet.py"]
 
