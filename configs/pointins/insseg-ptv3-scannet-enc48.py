@@ -3,7 +3,5 @@
 _base_ = ["insseg-ptv3-scannet.py"]
 
 model = dict(
-    backbone=dict(
-        enc_depths=(3, 3, 3, 12, 3), enc_channels=(48, 96, 192, 384, 512), enc_num_head=(3, 6, 12, 24, 32)
-    )
+    backbone=dict(enc_depths=(3, 3, 3, 12, 3), enc_channels=(48, 96, 192, 384, 512), enc_num_head=(3, 6, 12, 24, 32))
 )
