@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from pointcept.engines import defaults
 from pointcept.engines.defaults import default_argument_parser  # noqa: F401
@@ -51,7 +51,7 @@ def _named(cfg, path):
 def _resolved(path, options):
     """A file without bases and helpers' names, with the options that it has as literals put in; the other options.
 
-    Meanwhile stand-ins are in place: the custom imports of a config may want what Pointcept itself wants.
+    Meanwhile stand-ins are in place if the config has custom imports of others, which may want what Pointcept wants.
     """
     literals = {key: value for key, value in options.items() if key not in OF_THE_LAUNCH}
     tree, used = read_file(path, literals)
@@ -61,7 +61,12 @@ def _resolved(path, options):
     if options.get("eval_epoch", tree.get("eval_epoch")) is None:
         options["eval_epoch"] = default_eval_epoch(epoch, path)
     rest = {with_indices(tree, key): value for key, value in options.items() if key not in used}
-    with tempfile.TemporaryDirectory() as folder, stand_ins.installed():
+    imports = (tree.get("custom_imports") or {}).get("imports") or []
+    foreign = any(
+        name.partition(".")[0] != "pointins_ext" for name in ([imports] if isinstance(imports, str) else imports)
+    )
+    # not for ours alone: what they wait for, such as torch_geometric, takes seconds to import
+    with tempfile.TemporaryDirectory() as folder, stand_ins.installed() if foreign else nullcontext():
         replaced = os.path.join(folder, os.path.basename(path))
         EmbeddedConfig(tree).dump(replaced)
         yield replaced, rest
