@@ -197,7 +197,7 @@ def memory_of(config: str, gpus: int | None) -> None:
         os.environ["POINTINS_HOST"] = "embedded"
     from pointins_ext.cli import memory
 
-    memory.main(config, gpus)
+    memory.report(config, gpus)
 
 
 def main(argv) -> int:

@@ -43,7 +43,7 @@ class Need(NamedTuple):
         return HEADROOM * self.per_point * self.points
 
 
-def main(name, gpus=None):
+def report(name, gpus=None):
     """Print what the config `name` needs on each of `gpus` GPUs, by default all that are found, else one.
 
     UserError for a batch that they cannot share.

