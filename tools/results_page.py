@@ -211,12 +211,8 @@ def measured(score: dict | None) -> str:
     return f"{score['mean']:.3f} ± {score['interval']:.3f}"
 
 
-def ladder(data: str, columns: tuple[str, ...]) -> str:
-    return table(of_steps(stored(data), STEPS), SUITES["components"], columns)
-
-
-def backbones(data: str, columns: tuple[str, ...]) -> str:
-    return table(of_steps(stored(data), STEPS), SUITES["backbone"], columns, geometric=False)
+def ladder(data: str, columns: tuple[str, ...], suite: str = "components", **options) -> str:
+    return table(of_steps(stored(data), STEPS), SUITES[suite], columns, **options)
 
 
 def differences(data: str, arms: dict[str, str], columns: tuple[str, ...]) -> str:
@@ -261,7 +257,7 @@ TABLES = {
     "targets, rooms": lambda: targets("rooms"),
     "targets, table tops": lambda: targets("mosd"),
     "ladder, rooms, default targets": lambda: ladder("rooms_varied", VARIED),
-    "backbone, rooms": lambda: backbones("rooms_varied", VARIED),
+    "backbone, rooms": lambda: ladder("rooms_varied", VARIED, "backbone", geometric=False),
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
     "ladder, table tops": lambda: ladder("mosd", SCANS),
     "ladder, sweeps": lambda: ladder("drives", SWEEPS),

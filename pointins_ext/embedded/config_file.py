@@ -208,12 +208,15 @@ def near_names(name, folders):
     return f"; near names in {places}: {', '.join(near or sorted(names)[:10])}"
 
 
+def imported_names(custom_imports):
+    """Names of the modules that `custom_imports` of a config lists, if it has any."""
+    imports = custom_imports["imports"] if custom_imports else []
+    return [imports] if isinstance(imports, str) else imports
+
+
 def import_modules(custom_imports, path):
     """Import the modules of `custom_imports = dict(imports=[...], allow_failed_imports=False)`."""
-    if not custom_imports:
-        return
-    imports = custom_imports["imports"]
-    for name in [imports] if isinstance(imports, str) else imports:
+    for name in imported_names(custom_imports):
         try:
             importlib.import_module(name)
         except ImportError as error:

@@ -9,7 +9,7 @@ from pointcept.engines.defaults import default_argument_parser  # noqa: F401
 from pointcept.utils.config import Config
 
 from pointins_ext.embedded.config import Config as EmbeddedConfig
-from pointins_ext.embedded.config_file import read_file
+from pointins_ext.embedded.config_file import imported_names, read_file
 from pointins_ext.embedded.defaults import RUNTIME, check_runtime, default_eval_epoch
 from pointins_ext.engine.overrides import with_indices
 from pointins_ext.host import stand_ins
@@ -61,10 +61,7 @@ def _resolved(path, options):
     if options.get("eval_epoch", tree.get("eval_epoch")) is None:
         options["eval_epoch"] = default_eval_epoch(epoch, path)
     rest = {with_indices(tree, key): value for key, value in options.items() if key not in used}
-    imports = (tree.get("custom_imports") or {}).get("imports") or []
-    foreign = any(
-        name.partition(".")[0] != "pointins_ext" for name in ([imports] if isinstance(imports, str) else imports)
-    )
+    foreign = any(name.partition(".")[0] != "pointins_ext" for name in imported_names(tree.get("custom_imports")))
     # not for ours alone: what they wait for, such as torch_geometric, takes seconds to import
     with tempfile.TemporaryDirectory() as folder, stand_ins.installed() if foreign else nullcontext():
         replaced = os.path.join(folder, os.path.basename(path))

@@ -30,15 +30,14 @@ def estimate_normals(coord, k=16, viewpoint=None, where=None):
 
 
 @torch.no_grad()
-def orient_normals(coord, normal, k=8, group=None):
+def orient_normals(coord, normal, k=8):
     """Normals turned so that those of neighbors agree, and what is level faces up: floors, table tops, lids.
 
-    coord (N, 3), normal (N, 3) unit -> (N, 3): the signs spread along the minimum spanning tree of the k nearest of
-    the same group (N,) long (None: all are of one), the most parallel normals first (Hoppe et al. 1992). Each connected
-    part is turned so that its level normals face +z on the whole; where as many face down (a ball, a room with its
-    ceiling), all of it may face either side.
+    coord (N, 3), normal (N, 3) unit -> (N, 3): the signs spread along the minimum spanning tree of the k nearest, the
+    most parallel normals first (Hoppe et al. 1992). Each connected part is turned so that its level normals face +z on
+    the whole; where as many face down (a ball, a room with its ceiling), all of it may face either side.
     """
-    index = neighbours(coord, coord, group, group, k + 1)
+    index = neighbours(coord, coord, None, None, k + 1)
     source, target = _edges(index)
     unit = normal.double().cpu()
     cost = 1 - (unit[source] * unit[target]).sum(1).abs() + 1e-6  # a cost of 0 would be no edge

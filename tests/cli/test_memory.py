@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pointins_ext.cli import memory
-from tests.cli.test_doctor import examine
+from tests.fixtures.verbs import tool
 
 GIB = 2**30
 
@@ -82,7 +82,7 @@ def test_what_fits_and_what_does_not():
 
 
 def test_the_doctor_says_it():
-    found = examine("--config", "pointins/pretrain-dos-rooms", POINTINS_HOST="embedded")
+    found = tool("doctor", "--config", "pointins/pretrain-dos-rooms")
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("pointins/pretrain-dos-rooms: 2 scenes a step, 2 on each of 1 GPU, of at most")
     assert len(found.stdout.splitlines()) == 3
@@ -96,6 +96,6 @@ def test_the_doctor_says_it():
     ],
 )
 def test_a_request_that_cannot_be_met_is_one_line(flags, line):
-    found = examine(*flags, POINTINS_HOST="embedded")
+    found = tool("doctor", *flags)
     assert found.returncode == 2 and found.stdout == ""
     assert line in found.stderr and len(found.stderr.splitlines()) == 1

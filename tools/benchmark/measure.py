@@ -13,7 +13,11 @@ from pathlib import Path
 import torch
 
 from benchmark.cases import CASES
-from benchmark.work import ceiling, work
+from benchmark.work import work
+
+SIDE = 2048  # of the square matrices whose product shows the ceiling
+COPIED = 1 << 26  # numbers of a copy that no cache holds
+CEILING_TURNS = 5
 
 
 def synchronize(device) -> None:
@@ -27,6 +31,18 @@ def seconds(call, device) -> float:
     call()
     synchronize(device)
     return time.perf_counter() - begin
+
+
+def ceiling(device) -> dict[str, float]:
+    """`flops` and `bytes` per second of a large product and of a large copy, in float32."""
+    matrix, block = torch.rand(SIDE, SIDE, device=device), torch.rand(COPIED, device=device)
+    copy = torch.empty_like(block)
+    calls = dict(flops=(2 * SIDE**3, lambda: matrix @ matrix), bytes=(2 * block.nbytes, lambda: copy.copy_(block)))
+    result = {}
+    for key, (amount, call) in calls.items():
+        call()  # the first is slow
+        result[key] = amount / statistics.median(seconds(call, device) for _ in range(CEILING_TURNS))
+    return result
 
 
 def peak_memory(call, device) -> int | None:

@@ -1,16 +1,9 @@
-"""What a call works: floating-point operations and bytes, and what of them the device could do at most."""
-
-import statistics
-import time
+"""What a call works: floating-point operations and bytes."""
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
-
-SIDE = 2048  # of the square matrices whose product shows the ceiling
-COPIED = 1 << 26  # numbers of a copy that no cache holds
-TURNS = 5
 
 
 class Traffic(TorchDispatchMode):
@@ -31,24 +24,3 @@ def work(call) -> dict[str, float]:
     with FlopCounterMode(display=False) as counter, Traffic() as traffic:
         call()
     return dict(flops=counter.get_total_flops(), bytes=traffic.bytes)
-
-
-def ceiling(device: str) -> dict[str, float]:
-    """`flops` and `bytes` per second of a large product and of a large copy, in float32."""
-    matrix, block = torch.rand(SIDE, SIDE, device=device), torch.rand(COPIED, device=device)
-    copy = torch.empty_like(block)
-    return dict(
-        flops=2 * SIDE**3 / _median_seconds(lambda: matrix @ matrix, device),
-        bytes=2 * block.nbytes / _median_seconds(lambda: copy.copy_(block), device),
-    )
-
-
-def _median_seconds(call, device) -> float:
-    taken = []
-    for _ in range(TURNS + 1):
-        begin = time.perf_counter()
-        call()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        taken.append(time.perf_counter() - begin)
-    return statistics.median(taken[1:])  # the first is slow

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from benchmark.measure import ceiling
 from benchmark.record import achieved
-from benchmark.work import ceiling, work
+from benchmark.work import work
 from tests.fixtures.benchmark_rows import row
 
 A, B, C = torch.rand(10, 20), torch.rand(20, 30), torch.rand(10, 20)
