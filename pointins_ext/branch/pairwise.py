@@ -1,5 +1,7 @@
 """SCR's second form: pseudo-instances by decisions on pairs of neighbors, where k-means can only split."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 
@@ -36,6 +38,7 @@ class PairwiseClusteringRegularization:
         self.min_points = min_points
         self.max_length = max_length
         self.planes = planes
+        self.map = map  # over scenes; SCRHook has a pool of processes
 
     @torch.no_grad()
     def __call__(self, coord, feat, offset, group, voxel) -> PseudoInstances:
@@ -70,25 +73,35 @@ class PairwiseClusteringRegularization:
         )
 
     def _objects(self, coord, feat, offset, group, voxel):
-        """Label (V,), unique over groups, and whether it lies on a plane (V,), of the voxels of all groups.
-
-        The planes of a group have one label.
-        """
+        """Label (V,), unique over groups, and whether it lies on a plane (V,), of the voxels of all groups."""
         label, plane = torch.zeros_like(group), torch.zeros_like(group, dtype=torch.bool)
+        rows = [(group == scene).nonzero().squeeze(1) for scene in group.unique().tolist()]
+        columns = ([tensor[own].numpy() for own in rows] for tensor in (coord, feat, offset))
+        edges = [float(voxel[group[own[0]]]) for own in rows]
+        found = self.map(partial(scene_objects, self.rule, self.planes), *columns, edges)
         start = 0
-        for scene in group.unique().tolist():
-            own = (group == scene).nonzero().squeeze(1)
-            if self.planes:
-                plane[own] = plane_points(coord[own], **PLANE_SEARCH)
-            # planes, half of the voxels of a room, get no target and have no say in what stands on them
-            stands = ~plane[own]
-            rest = own[stands]
-            normal = orient_normals(coord[rest], estimate_normals(coord[own], where=stands))
-            one, edge = torch.zeros_like(rest), float(voxel[scene])
-            merged = self.rule(coord[rest], feat[rest], offset[rest], normal, one, edge)
-            label[rest], label[own[~stands]] = merged.label + start, start + len(merged.rest)
-            start += len(merged.rest) + 1
+        for own, (objects, on_plane) in zip(rows, found, strict=True):
+            label[own], plane[own] = torch.from_numpy(objects) + start, torch.from_numpy(on_plane)
+            start += int(objects.max()) + 1
         return label, plane
+
+
+@torch.no_grad()
+def scene_objects(rule: GraphRule, planes: bool, coord, feat, offset, voxel: float):
+    """Label (V,), that of all planes the last, and whether it lies on a plane (V,), of the voxels of one scene.
+
+    Arrays coord (V,3), feat (V,C), offset (V,3), meters. NumPy in and out: it goes to other processes by value.
+    """
+    coord, feat, offset = map(torch.from_numpy, (coord, feat, offset))
+    plane = plane_points(coord, **PLANE_SEARCH) if planes else torch.zeros(len(coord), dtype=torch.bool)
+    # planes, half of the voxels of a room, get no target and have no say in what stands on them
+    rest = ~plane
+    normal = orient_normals(coord[rest], estimate_normals(coord, where=rest))
+    one = torch.zeros(len(normal), dtype=torch.long)
+    merged = rule(coord[rest], feat[rest], offset[rest], normal, one, voxel)
+    label = torch.full((len(coord),), len(merged.rest))
+    label[rest] = merged.label
+    return label.numpy(), plane.numpy()
 
 
 def _cells(coord, group, voxel):

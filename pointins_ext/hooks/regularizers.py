@@ -18,6 +18,7 @@ from pointins_ext.branch.pairwise import TARGET_RULE
 from pointins_ext.errors import UserError
 from pointins_ext.hooks import presets
 from pointins_ext.hooks.common import pointins_model
+from pointins_ext.hooks.scene_pool import fitting_processes, scene_pool
 from pointins_ext.host import HOOKS, HookBase, comm
 from pointins_ext.instances import fit_label_free
 
@@ -97,10 +98,14 @@ class SCRHook(HookBase):
     `num_clusters`, choose it, so that older configs keep their meaning. `late`, with K-means: options that hold once
     the share `late_start` of all steps is done, over those of the preset's `late` (None: nothing changes, as where
     `num_clusters` is given without it): segments can only split what shifted points have joined, and learned offsets
-    need them less than untrained ones. Raises ValueError for an option that there is not.
+    need them less than untrained ones. `processes` cut the scenes of a batch by the graph rule side by side (None: one
+    on a CPU, on a GPU as many as it has cores). Raises ValueError for an option that there is not.
     """
 
-    def __init__(self, side="teacher", preset="indoor", **options):
+    def __init__(self, side="teacher", preset="indoor", processes=None, **options):
+        if processes is not None and processes < 1:
+            raise UserError(f"SCRHook processes is {processes}; expected at least 1, or None for as many as fit")
+        self.processes = processes
         if "num_clusters" in options:
             options.setdefault("late", None)
         preset = _preset_of(preset, options)
@@ -114,17 +119,32 @@ class SCRHook(HookBase):
             options["rule"] = _rule(options["rule"])
         self.options = options
         self.scr = CUTS[self.cut](**options)
+        self.pool = None
         CUTS[self.cut](**{**options, **self.late})  # says now what would be wrong later
 
     def before_train(self):
         self.model = pointins_model(self.trainer, "SCRHook")
+        device = next(self.model.parameters()).device
         if self.cut == "kmeans":
-            self.scr.generator = torch.Generator(device=next(self.model.parameters()).device)
+            self.scr.generator = torch.Generator(device=device)
+        else:
+            self.spread_scenes(device, self.trainer.cfg.get("batch_size_per_gpu") or 1)
         self.model.add_regularizer(self.scr, self.side)
         self.trainer.logger.info(f"SCR ({self.cut}): {_listed({**_defaults(self.cut), **self.options})}")
         if self.late:
             self.late_step = self.late_start * self.trainer.max_epoch * len(self.trainer.train_loader)
             self.trainer.logger.info(f"SCR from {self.late_start:.0%} of the steps on: {_listed(self.late)}")
+
+    def after_train(self):
+        if self.pool is not None:
+            self.pool.shutdown()
+
+    def spread_scenes(self, device: torch.device, num_scenes: int) -> None:
+        """Give the graph rule its processes, for `num_scenes` a step; `after_train` ends them."""
+        processes = self.processes or fitting_processes(device, num_scenes, comm.get_world_size())
+        if processes > 1:
+            self.pool = scene_pool(processes)
+            self.scr.map = self.pool.map
 
     def before_step(self):
         if self.late and self.model.step >= self.late_step:

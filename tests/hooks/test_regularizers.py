@@ -1,3 +1,6 @@
+import os
+import signal
+from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
 import numpy as np
@@ -190,6 +193,30 @@ def test_who_sets_k_sets_it_for_the_whole_run():
     assert SCRHook(num_clusters=8, late=dict(radius=0.1)).late == dict(num_clusters=2, radius=0.1)
 
 
+def test_processes_cut_the_scenes_of_a_batch_as_one_does(trainer):
+    alone, spread = installed(trainer, SCRHook(processes=1), SCRHook(processes=2))
+    assert alone.pool is None and spread.pool is not None
+    generator = torch.Generator().manual_seed(0)
+    coord, feat = 3 * torch.rand(3000, 3, generator=generator), torch.randn(3000, 8, generator=generator)
+    scene = torch.arange(3000) % 3
+    inputs = coord, feat, torch.zeros_like(coord), scene, torch.full((3,), 0.16)
+    one, two = alone.scr(*inputs), spread.scr(*inputs)
+    for name in ("label", "center", "valid", "segment"):
+        assert torch.equal(getattr(one, name), getattr(two, name)), name
+    spread.after_train()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        spread.scr(*inputs)
+
+
+def test_a_worker_that_dies_ends_the_training(trainer):
+    (hook,) = installed(trainer, SCRHook(processes=2))
+    for worker in list(hook.pool._processes):
+        os.kill(worker, signal.SIGKILL)
+    one = torch.zeros(20, dtype=torch.long)
+    with pytest.raises(BrokenProcessPool):
+        hook.scr(torch.rand(20, 3), torch.rand(20, 8), torch.zeros(20, 3), one, torch.full((1,), 0.08))
+
+
 def test_hook_order_is_the_order_of_regularization(trainer):
     scr, odr = installed(trainer, SCRHook(num_clusters=2), ODRHook())
     assert trainer.model.teacher_regularizers == [scr.scr, odr.odr]
@@ -248,6 +275,7 @@ def test_another_model_is_named(trainer, hook):
         (lambda: SCRHook(feature="fine"), ValueError, "feature 'fine' is unknown"),
         (lambda: SCRHook(preset="paper", radus=1), ValueError, "SCRHook has no option 'radus'; did you mean 'radius'"),
         (lambda: SCRHook(late=dict(radus=1)), ValueError, "SCRHook late has no option 'radus'; did you mean 'radius'"),
+        (lambda: SCRHook(processes=0), ValueError, "SCRHook processes is 0; expected at least 1, or None"),
         (lambda: SCRHook(late=2), ValueError, "SCRHook late is 2; expected a dict of options, or None"),
         (
             lambda: SCRHook(num_clusters="many"),

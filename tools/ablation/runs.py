@@ -279,7 +279,7 @@ def perform(args, runs: list[Run]) -> list[str]:
                 done = sum(run.row.is_file() for run in runs)
                 names = ", ".join(run.folder.name for run in active)
                 bar.set_postfix_str(f"{done} of {len(runs)} runs done; {names}", refresh=False)
-                bar.update(percent() - bar.n)
+                bar.update(max(0.0, percent() - bar.n))  # a resumed run repeats what it had not saved
                 time.sleep(0.5)
     finally:
         for run in active:

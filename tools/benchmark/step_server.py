@@ -26,9 +26,11 @@ def load(config, num_scenes, folder, device="cpu", **scr):
     torch.manual_seed(0)
     branch = build_model(dict(cfg.model, offset_warmup_steps=0)).train()
     plain = build_model(cfg.model.pretrainer).train()
-    hook = dict(next(hook for hook in cfg.hooks if hook["type"] == "SCRHook"), **scr)
+    hook = HOOKS.build(dict(next(hook for hook in cfg.hooks if hook["type"] == "SCRHook"), **scr))
+    if hook.cut == "pairwise":
+        hook.spread_scenes(torch.device(device), num_scenes)
     branch.add_regularizer(OffsetDistributionRegularization("indoor"))
-    branch.add_regularizer(HOOKS.build(hook).scr)
+    branch.add_regularizer(hook.scr)
     path = Path(folder) / "batch.pth"
     if not path.is_file():
         dataset = build_dataset(dict(cfg.data.train, num_scenes=num_scenes))
