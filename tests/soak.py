@@ -1,6 +1,7 @@
 """Does pretraining keep its memory? Trains the small rooms config for a while and fits a line to what it holds.
 
     python tests/soak.py --minutes 120 [--json FILE]
+    python tests/soak.py --minutes 120 --scans FOLDER  # at the size of your scans, a scan a step, voxels of 4 cm
 
 Resident memory of the process that trains (Linux); data workers live for one pass over the rooms and leave none. It
 settles within some ten minutes. Exit code 1: over the second half it grows by more than --limit MiB an hour, and the
@@ -25,11 +26,13 @@ from pointins_ext.files import write_text
 from pointins_ext.flags import output_file, positive
 
 ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "configs/pointins/pretrain-dos-rooms.py"
+CONFIGS = ROOT / "configs/pointins"
 # the C library gives freed blocks back at once: else some GiB of free memory stay resident, and hide a leak
 MALLOC = dict(MALLOC_MMAP_THRESHOLD_="1000000", MALLOC_TRIM_THRESHOLD_="1000000")
 # longer than any soak; saved after every pass over the rooms; the branch on from the second pass
-OPTIONS = ["epoch=100000", "eval_epoch=100000", "model.offset_warmup_steps=30"]
+LENGTH = ["epoch=100000", "eval_epoch=100000"]
+ROOMS = ["model.offset_warmup_steps=30"]
+SCANS = ["model.offset_warmup_steps=1", "batch_size=1", "grid_size=0.04", "num_worker=1"]
 
 
 def arguments():
@@ -37,6 +40,7 @@ def arguments():
     parser.add_argument("--minutes", type=positive, default=120, help="length (default 120)")
     parser.add_argument("--every", type=positive, default=5, help="seconds between two samples (default 5)")
     parser.add_argument("--limit", type=positive, default=20, help="growth to accept, MiB an hour (default 20)")
+    parser.add_argument("--scans", type=Path, help="folder of scans to train on (default: procedural rooms)")
     parser.add_argument("--json", type=output_file, help="write samples and slope here")
     return parser.parse_args()
 
@@ -77,9 +81,13 @@ def main():
     args = arguments()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "train.log"
-        command = [sys.executable, ROOT / "tools/train.py", "--config-file", CONFIG, "--options", f"save_path={folder}"]
+        name, options = "pretrain-dos-rooms", ROOMS
+        if args.scans:
+            name, options = "pretrain-dos-scans", [*SCANS, f"data_root={args.scans.resolve()}"]
+        command = [sys.executable, ROOT / "tools/train.py", "--config-file", CONFIGS / f"{name}.py", "--options"]
+        command += [f"save_path={folder}", *LENGTH, *options]
         environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT), POINTINS_HOST="embedded", **MALLOC)
-        run = subprocess.Popen([*command, *OPTIONS], env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+        run = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
             samples = sample(run, log, args.minutes, args.every)
         finally:
@@ -91,7 +99,7 @@ def main():
     if args.json:
         write_text(args.json, json.dumps(dict(samples=samples, slope=growth, error=error, limit=args.limit)))
     print(
-        f"{samples[0][1]:.0f} MiB at the start, {samples[-1][1]:.0f} MiB at the end of {epochs} passes over the rooms"
+        f"{samples[0][1]:.0f} MiB at the start, {samples[-1][1]:.0f} MiB at the end of {epochs} passes over the scenes"
     )
     print(f"second half: {growth:+.1f} +- {error:.1f} MiB an hour, accepted are {args.limit:g}")
     sys.exit(int(growth - 2 * error > args.limit))
