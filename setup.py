@@ -62,7 +62,7 @@ setup(
         "pointins_ext.configs": ["**/*.py", "**/*.json"],
         "pointins_ext.visualization": ["viewer.js"],
         "pointins_ext.instances": ["rivals.json"],
-        "pointins_ext.weights": ["*.safetensors", "*.md"],
+        "pointins_ext.weights": ["*.safetensors", "*.md", "*.png"],
     },
     python_requires=">=3.10",
     install_requires=CORE,

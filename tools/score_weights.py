@@ -6,7 +6,7 @@
 Prints AP50 and mAP of raw scenes, and their difference to the best rival, each with its 95 % interval under 2,000 draws
 of the scenes with replacement, the same draws for every method; --json adds them to a file. The interval covers the
 choice of scenes, not the training. The rivals are those of `pointins evaluate` that have parameters for the scenes.
---picture draws the first four scenes: scan, instances, truth, offsets.
+--picture draws the scenes where our mAP is least, the worst first: scan, instances, truth, offsets.
 """
 
 import argparse
@@ -42,6 +42,15 @@ def metrics(scenes: list[dict], names) -> dict:
             answer = dict(instance=to_raw(voxels[name], voxels["coord"], scene["coord"]), **score)
             metric.update(answer, dict(instance=scene["instance"]))
     return result
+
+
+def worst(scenes: list[dict], number: int = 3) -> list[dict]:
+    """The scenes where our instances have the least mAP, the least first."""
+
+    def precision(scene):
+        return drawn_scores(metrics([scene], [OWN])[OWN], np.zeros((1, 1), int))[0, SCORES.index("map")]
+
+    return sorted(scenes, key=precision)[:number]
 
 
 def row(seen: dict, seed: int = 0) -> dict:
@@ -84,7 +93,7 @@ def main():
     parser.add_argument("--name", help="of the scenes in the file (default: that of --data)")
     parser.add_argument("--rivals", choices=sorted(stored_rivals()), help="whose parameters (default: --data)")
     parser.add_argument("--json", type=output_file, help="add the row to this file")
-    parser.add_argument("--picture", type=output_file, help="write a .png of the first scenes")
+    parser.add_argument("--picture", type=output_file, help="write a .png of the worst scenes")
     args = parser.parse_args()
     predictor = load_predictor(args.weight)
     scenes = load_scenes(args, predictor)
@@ -97,7 +106,7 @@ def main():
     for key in SCORES:
         print(f"{key:6s}{render(scores[key])}")
     if args.picture:
-        instances_figure(results(scenes[:4]), args.picture)
+        instances_figure(results(worst(scenes)), args.picture)
     if args.json:
         known = json.loads(Path(args.json).read_text(encoding="utf-8")) if Path(args.json).is_file() else {}
         command = " ".join(["python tools/score_weights.py", *sys.argv[1:]])

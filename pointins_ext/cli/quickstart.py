@@ -20,6 +20,7 @@ from pointins_ext import CONFIGS, host
 from pointins_ext.cli.doctor import EXTRAS
 from pointins_ext.cli.evaluate import evaluate, render_parameters, render_table, rival_parameters
 from pointins_ext.datasets.rooms import SyntheticRoomsDataset
+from pointins_ext.datasets.values import GRAY
 from pointins_ext.files import write_text
 from pointins_ext.flags import at_least, output_folder, verb_parser
 from pointins_ext.inference import load_predictor
@@ -66,7 +67,8 @@ def results(scenes: list[dict]) -> list[dict]:
     shown = []
     for scene in scenes:
         prediction, found = scene["prediction"], scene["found"]
-        entries = {key: scene[key] for key in ("coord", "color", "instance", "name")}
+        entries = {key: scene[key] for key in ("coord", "instance", "name")}
+        entries["color"] = scene.get("color", np.full_like(scene["coord"], GRAY))  # a sweep has none
         entries |= dict(predicted=found.label[prediction.nearest], offset=prediction.raw_offset().numpy())
         shown.append(entries | dict(score=found.score, stuff=found.stuff))
     return shown
