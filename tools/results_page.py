@@ -59,6 +59,12 @@ LABEL_FREE = {
     "indoor/mosd": "real table tops",
     "outdoor/pandaset": "real sweeps",
 }
+# scenes of the fine-tuning -> their name, and the scores
+FINETUNED = {
+    "rooms": ("synthetic rooms, from `indoor`", ("map", "ap50")),
+    "mosd": ("real table tops (mOSD), from `indoor`", ("map", "ap50")),
+    "drives": ("simulated sweeps, from `outdoor`", ("pq",)),
+}
 # what else they are scored on
 SCENES = {
     "rooms": "procedural rooms of split `val`",
@@ -187,6 +193,21 @@ def channels() -> str:
     return markdown(["trained with", "scans without", *(SCORES[score] for score in CHANNEL_SCORES)], lines)
 
 
+def finetuning() -> str:
+    """Scores of fine-tuning at 20 labeled scenes, each seed's, and the difference, paired by seed."""
+    lines = []
+    for data, (title, scores) in FINETUNED.items():
+        rows = [row for row in stored("finetuning") if row["data"] == data]
+        for score in scores:
+            cells = [
+                ", ".join(f"{row[score]:.1f}" for row in rows if row["arm"] == arm) for arm in ("scratch", "shipped")
+            ]
+            lines.append(
+                [title, {**SCORES, "pq": "PQ"}[score], *cells, text(paired(rows, "shipped", "scratch", score), 1, True)]
+            )
+    return markdown(["scenes", "score", "from scratch", "from the shipped weights", "difference"], lines)
+
+
 def rule_cell(entry: dict) -> str:
     if not entry["change"]:
         return f"{entry['value']:.1f}"
@@ -254,6 +275,7 @@ TABLES = {
     "boxes": boxes,
     "rule": rule_parts,
     "channels": channels,
+    "fine-tuning": finetuning,
     "targets, rooms": lambda: targets("rooms"),
     "targets, table tops": lambda: targets("mosd"),
     "ladder, rooms, default targets": lambda: ladder("rooms_varied", VARIED),
