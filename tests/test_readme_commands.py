@@ -47,10 +47,12 @@ SHORT = {
     r"sh tests/run.sh": None,  # CI runs it
     r"(sh tools/train.sh|pointins train) -c pointins/pretrain-dos-scans .*": SCANS,
     r".*/dropped/.*|.* -n dropped .*": None,  # seeds by letter; tests/embedded/test_transform_color.py
+    r"pointins train .* seed=S .*": None,  # seeds by letter; insseg-rooms and its kin, below
     r"pointins evaluate --json": None,  # names a flag
     r"pointins evaluate .*": "--methods pointins --num-scenes 1",
     r"python tools/ablate_rule.py .*": "--num-scenes 2",
     r"python tools/time_segment.py": "--points 5000",
+    r"python tools/time_processes.py .*": "--help",  # takes minutes
     r"python tools/tune_rivals.py .*": "--methods components --num-scenes 1 --output rivals.json",
     r"pointins demo": "",
     r"pointins segment .*": "--no-picture",
