@@ -85,7 +85,7 @@ def test_the_wheel_holds_package_and_configs_alone(wheel):
     package = ROOT / "pointins_ext"
     ours = {
         f"pointins_ext/{path.relative_to(package)}"
-        for kind in ("py", "js", "json", "safetensors", "md")
+        for kind in ("py", "js", "json", "safetensors", "md", "png")
         for path in package.glob(f"**/*.{kind}")
         if path != package / "README.md"
     }
