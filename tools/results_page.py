@@ -59,11 +59,11 @@ LABEL_FREE = {
     "indoor/mosd": "real table tops",
     "outdoor/pandaset": "real sweeps",
 }
-# scenes of the fine-tuning -> their name, and the scores
+# scenes of the fine-tuning -> their name, and the scores with their titles
 FINETUNED = {
-    "rooms": ("synthetic rooms, from `indoor`", ("map", "ap50")),
-    "mosd": ("real table tops (mOSD), from `indoor`", ("map", "ap50")),
-    "drives": ("simulated sweeps, from `outdoor`", ("pq",)),
+    "rooms": ("synthetic rooms, from `indoor`", dict(map="mAP", ap50="AP50")),
+    "mosd": ("real table tops (mOSD), from `indoor`", dict(map="mAP", ap50="AP50")),
+    "drives": ("simulated sweeps, from `outdoor`", dict(pq="PQ")),
 }
 # what else they are scored on
 SCENES = {
@@ -198,13 +198,11 @@ def finetuning() -> str:
     lines = []
     for data, (title, scores) in FINETUNED.items():
         rows = [row for row in stored("finetuning") if row["data"] == data]
-        for score in scores:
+        for score, name in scores.items():
             cells = [
                 ", ".join(f"{row[score]:.1f}" for row in rows if row["arm"] == arm) for arm in ("scratch", "shipped")
             ]
-            lines.append(
-                [title, {**SCORES, "pq": "PQ"}[score], *cells, text(paired(rows, "shipped", "scratch", score), 1, True)]
-            )
+            lines.append([title, name, *cells, text(paired(rows, "shipped", "scratch", score), 1, True)])
     return markdown(["scenes", "score", "from scratch", "from the shipped weights", "difference"], lines)
 
 

@@ -127,8 +127,7 @@ class SCRHook(HookBase):
         device = next(self.model.parameters()).device
         if self.cut == "kmeans":
             self.scr.generator = torch.Generator(device=device)
-        else:
-            self.spread_scenes(device, self.trainer.cfg.get("batch_size_per_gpu") or 1)
+        self.spread_scenes(device, self.trainer.cfg.get("batch_size_per_gpu") or 1)
         self.model.add_regularizer(self.scr, self.side)
         self.trainer.logger.info(f"SCR ({self.cut}): {_listed({**_defaults(self.cut), **self.options})}")
         if self.late:
@@ -140,7 +139,9 @@ class SCRHook(HookBase):
             self.pool.shutdown()
 
     def spread_scenes(self, device: torch.device, num_scenes: int) -> None:
-        """Give the graph rule its processes, for `num_scenes` a step; `after_train` ends them."""
+        """Processes for `num_scenes` a step, until `after_train`, where the graph rule goes scene by scene."""
+        if self.cut == "kmeans":
+            return
         processes = self.processes or fitting_processes(device, num_scenes, comm.get_world_size())
         if processes > 1:
             self.pool = scene_pool(processes)

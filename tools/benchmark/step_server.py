@@ -27,8 +27,7 @@ def load(config, num_scenes, folder, device="cpu", **scr):
     branch = build_model(dict(cfg.model, offset_warmup_steps=0)).train()
     plain = build_model(cfg.model.pretrainer).train()
     hook = HOOKS.build(dict(next(hook for hook in cfg.hooks if hook["type"] == "SCRHook"), **scr))
-    if hook.cut == "pairwise":
-        hook.spread_scenes(torch.device(device), num_scenes)
+    hook.spread_scenes(torch.device(device), num_scenes)
     branch.add_regularizer(OffsetDistributionRegularization("indoor"))
     branch.add_regularizer(hook.scr)
     path = Path(folder) / "batch.pth"
