@@ -1,8 +1,8 @@
 """The pairwise graph: which neighboring voxels belong to one object, and the contacts of the pieces that it leaves.
 
-The same graph serves the targets of training and the instances of a scan. An edge joins neighbors of one group (a view;
-planes and what stands on them are groups of their own); it says how much the learned features of its ends agree and
-whether the surface is concave there, as between a box and the table it stands on (criterion of LCCP and CPC).
+The same graph serves the targets of training and the instances of a scan. An edge joins neighbors of one group (a
+scene); it says how much the learned features of its ends agree and whether the surface is concave there, as between a
+box and the box it stands on (criterion of LCCP and CPC). Planes are taken away before.
 """
 
 from dataclasses import dataclass
@@ -53,26 +53,24 @@ def pair_graph(coord, feat, group, radius, k=8) -> PairGraph:
     return PairGraph(source, target, direction, affinity=(unit[source] * unit[target]).sum(1))
 
 
-def like_edges(graph: PairGraph, share: float, plane) -> torch.Tensor:
+def like_edges(graph: PairGraph, share: float) -> torch.Tensor:
     """Edges (E,) bool of like features: all but the `share` with the least affinity.
 
-    That is a quantile of the scan itself, because the features' cosines drift with training. The edges of voxels on a
-    plane (N,) bool are all kept and have no say in it.
+    That is a quantile of the scan itself, because the features' cosines drift with training.
     """
-    on_plane = plane[graph.source]
-    loose = graph.affinity[~on_plane]
-    if len(loose) == 0:
-        return on_plane
+    count = len(graph.affinity)
+    if count == 0:
+        return torch.zeros_like(graph.affinity, dtype=torch.bool)
     # torch.quantile takes at most 16 million values
-    return on_plane | (graph.affinity >= loose.kthvalue(max(1, round(share * len(loose))))[0])
+    return graph.affinity >= graph.affinity.kthvalue(max(1, round(share * count)))[0]
 
 
-def smooth_edges(graph: PairGraph, normal, concave: float, plane) -> torch.Tensor:
-    """Edges (E,) bool that cross no groove: of concavity `concave` or more, or of voxels on a plane (N,) bool.
+def smooth_edges(graph: PairGraph, normal, concave: float) -> torch.Tensor:
+    """Edges (E,) bool that cross no groove: of concavity `concave` or more.
 
     normal (N,3) unit, those of neighbors turned alike.
     """
-    return plane[graph.source] | (concavity(graph, normal) >= concave)
+    return concavity(graph, normal) >= concave
 
 
 def concavity(graph: PairGraph, normal) -> torch.Tensor:
@@ -80,12 +78,12 @@ def concavity(graph: PairGraph, normal) -> torch.Tensor:
     return _concavity(graph.direction, normal[graph.source], normal[graph.target])
 
 
-def turn_by_offsets(graph: PairGraph, like, normal, offset, reach: float, plane) -> torch.Tensor:
+def turn_by_offsets(graph: PairGraph, like, normal, offset, reach: float) -> torch.Tensor:
     """Normals (N,3) that face away from the center of their object, as the offsets (N,3) tell where they are sure.
 
     A seat and a back rest meet in a concave edge and are one chair: the predicted center lies in front of both. So a
     surface, a region of `like` edges (E,) and of like normals, is turned round where its offsets agree on pointing out
-    of it by more than `reach` meters. A plane (N,) bool keeps its normals.
+    of it by more than `reach` meters.
     """
     surface = regions(graph, like & ((normal[graph.source] * normal[graph.target]).sum(1) > 0), len(normal))
     count = int(surface.max()) + 1 if len(surface) else 0
@@ -94,7 +92,7 @@ def turn_by_offsets(graph: PairGraph, like, normal, offset, reach: float, plane)
     turned = total > torch.maximum(
         UNANIMOUS * segment_sum(outward.abs(), surface, count), reach * segment_count(surface, count)
     )
-    return torch.where((turned[surface] & ~plane)[:, None], -normal, normal)
+    return torch.where(turned[surface][:, None], -normal, normal)
 
 
 def regions(graph: PairGraph, kept, num_voxels: int) -> torch.Tensor:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import torch
-
 from pointins_ext.branch.cut import contacts, like_edges, pair_graph, regions, smooth_edges, turn_by_offsets
 from pointins_ext.branch.merge import Merged, MergeEvidence, merge_regions
 
@@ -22,15 +20,14 @@ class GraphRule:
     turn: float = 3.0  # how far the offsets of a surface point out of it before they turn it round
     evidence: MergeEvidence = field(default_factory=MergeEvidence)
 
-    def __call__(self, coord, feat, offset, normal, group, voxel: float, plane=None) -> Merged:
+    def __call__(self, coord, feat, offset, normal, group, voxel: float) -> Merged:
         """Objects of the voxels coord (N,3), of edge `voxel` meters, as labels that no two groups share.
 
-        feat (N,C); offset (N,3) meters; normal (N,3) unit, those of neighbors turned alike; group (N,) long. What is in
-        `plane` (N,) bool is not cut: each of its connected parts is one object. Planes are groups of their own.
+        feat (N,C); offset (N,3) meters; normal (N,3) unit, those of neighbors turned alike; group (N,) long. Planes
+        are for the caller to take away first.
         """
-        plane = torch.zeros_like(group, dtype=torch.bool) if plane is None else plane
-        graph = pair_graph(coord, feat, 2 * group + plane.long(), self.radius * voxel)
-        like = like_edges(graph, self.share, plane)
-        normal = turn_by_offsets(graph, like, normal, offset, self.turn * voxel, plane)
-        region = regions(graph, like & smooth_edges(graph, normal, self.concave, plane), len(coord))
+        graph = pair_graph(coord, feat, group, self.radius * voxel)
+        like = like_edges(graph, self.share)
+        normal = turn_by_offsets(graph, like, normal, offset, self.turn * voxel)
+        region = regions(graph, like & smooth_edges(graph, normal, self.concave), len(coord))
         return merge_regions(region, contacts(graph, region, normal), self.evidence)

@@ -5,6 +5,10 @@ import torch
 
 from pointins_ext.ops import as_array, join_nearest, radius_components
 
+# Of the planes' own parts, in voxels; the same for every method and data set.
+PLANE_RADIUS = 1.75  # voxels that touch, so that what a plane took of a car is apart from the ground
+PLANE_REACH = 3.0  # how far small parts join the nearest instance, of either kind
+
 
 def cluster_offsets(coord, instance_offset, radius=0.08, min_points=50, group=None, reach=0.0):
     """Instances as components of the shifted points coord + instance_offset, both (V, 3): edges up to `radius`, meters.

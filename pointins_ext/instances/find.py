@@ -1,15 +1,23 @@
 """Instances of one scan from the learned features and offsets of its voxels."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from pointins_ext.branch import GraphRule
-from pointins_ext.instances.cluster import drop_small, join_leftovers
-from pointins_ext.ops import as_array, estimate_normals, orient_normals, plane_numbers, smooth_normals
+from pointins_ext.instances.cluster import PLANE_RADIUS, PLANE_REACH, drop_small, join_leftovers
+from pointins_ext.ops import (
+    as_array,
+    estimate_normals,
+    orient_normals,
+    plane_numbers,
+    radius_components,
+    smooth_normals,
+)
 
-REACH_VOXELS = 10.0  # how far leftovers join the nearest instance
+REACH_VOXELS = 10.0  # how far leftovers that are on no plane join the nearest instance
 MIN_VOXELS = 50
 SURE_VOXELS = 500  # size of an instance apart from all others whose score is 0.5
 
@@ -27,19 +35,21 @@ def find_instances(coord, offset, feat, voxel, normal=None, plane=None, min_poin
     """Instances of the voxels `coord` (V,3), meters with z up, of edge `voxel`.
 
     offset (V,3), meters; feat (V,C) of the loss stage; normal (V,3) unit, outward, and plane (V,), the number of a
-    voxel's plane, 0 for none: estimated if None. Each dominant plane, and each of its parts that are apart, is an
-    instance of its own, `stuff`; all else follows the graph `rule`. Instances under `min_points` voxels are none: their
-    voxels take the nearest instance within 10 voxels, else -1.
+    voxel's plane, 0 for none: estimated if None. Of the dominant planes each part, of voxels that touch, is an instance
+    of its own, `stuff`; all else follows the graph `rule`. Instances under `min_points` voxels are none: their voxels
+    take the nearest instance within 10 voxels, those of planes within 3, else -1.
     """
     coord, offset, feat = (torch.as_tensor(as_array(value)).float() for value in (coord, offset, feat))
     number = plane_numbers(coord) if plane is None else torch.as_tensor(as_array(plane)).long()
-    plane = number > 0
-    one_scan = torch.zeros(len(coord), dtype=torch.long)
-    merged = (rule or GraphRule())(coord, feat, offset, surface_normals(coord, normal), one_scan, voxel, plane)
-    label, rest = _planes_apart(merged.label.numpy(), merged.rest.numpy(), number.numpy())
+    free = number == 0
+    normal, one_scan = surface_normals(coord, normal)[free], torch.zeros(int(free.sum()), dtype=torch.long)
+    merged = (rule or GraphRule())(coord[free], feat[free], offset[free], normal, one_scan, voxel)
+    label, rest = _with_planes(merged, coord, number, voxel)
     rest = rest[np.bincount(label, minlength=len(rest)) >= min_points]
-    label = join_leftovers(drop_small(label, min_points), coord, REACH_VOXELS * voxel)
-    return Instances(label, _stuff(label, plane.numpy()), _scores(label, rest))
+    label = drop_small(label, min_points)
+    near, far = (join_leftovers(label, coord, reach * voxel) for reach in (PLANE_REACH, REACH_VOXELS))
+    label = np.where(free.numpy(), far, near)
+    return Instances(label, _stuff(label, ~free.numpy()), _scores(label, rest))
 
 
 def surface_normals(coord, normal=None):
@@ -49,10 +59,17 @@ def surface_normals(coord, normal=None):
     return smooth_normals(coord, torch.as_tensor(as_array(normal)).float())
 
 
-def _planes_apart(label, rest, number):
-    """Labels (V,) and evidence with walls and floor, which meet, as an instance each; number (V,) of the plane."""
-    part, label = np.unique(np.stack([label, number]), axis=1, return_inverse=True)
-    return label.reshape(-1), rest[part[0]]
+def _with_planes(merged, coord, number, voxel):
+    """Labels (V,) and evidence (I,) of what stands on no plane and, after it, of the planes' parts.
+
+    number (V,) of a voxel's plane, 0 for none: a floor and the wall that it meets are two.
+    """
+    label = torch.empty_like(number)
+    label[number == 0] = merged.label
+    part = radius_components(coord[number > 0], PLANE_RADIUS * voxel, number[number > 0])
+    label[number > 0] = len(merged.rest) + part
+    alone = np.full(len(torch.unique(part)), -math.inf, np.float32)
+    return label.numpy(), np.concatenate([merged.rest.numpy(), alone])
 
 
 def _stuff(label, plane):

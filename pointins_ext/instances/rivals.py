@@ -8,13 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from pointins_ext.instances.cluster import cluster_offsets, drop_small, join_leftovers
+from pointins_ext.instances.cluster import PLANE_RADIUS, PLANE_REACH, cluster_offsets, drop_small, join_leftovers
 from pointins_ext.ops import as_array, kmeans
 
-# Of the planes' own components, in voxels; the same for every method and data set.
-PLANE_RADIUS = 1.75
-PLANE_MIN_POINTS = 50
-PLANE_REACH = 3.0
+PLANE_MIN_POINTS = 50  # of the planes' own components
 
 
 def components(coord, radius=0.06, min_points=50, reach=0.0):

@@ -36,25 +36,19 @@ def one_group(coord):
     return torch.zeros(len(coord), dtype=torch.long)
 
 
-def none(coord):
-    return torch.zeros(len(coord), dtype=torch.bool)
-
-
 def surface_graph(coord, feat=None):
     feat = torch.ones(len(coord), 1) if feat is None else feat
     return pair_graph(coord, feat, one_group(coord), 1.75 * STEP)
 
 
-def cut(graph, normal, share, concave, plane=None):
+def cut(graph, normal, share, concave):
     """Regions of the edges that are both of like features and smooth."""
-    plane = none(normal) if plane is None else plane
-    kept = like_edges(graph, share, plane) & smooth_edges(graph, normal, concave, plane)
+    kept = like_edges(graph, share) & smooth_edges(graph, normal, concave)
     return regions(graph, kept, len(normal))
 
 
-def turn(graph, normal, offset, share, reach, plane=None):
-    plane = none(normal) if plane is None else plane
-    return turn_by_offsets(graph, like_edges(graph, share, plane), normal, offset, reach, plane)
+def turn(graph, normal, offset, share, reach):
+    return turn_by_offsets(graph, like_edges(graph, share), normal, offset, reach)
 
 
 def as_dict(graph, normal, number=None):
@@ -172,10 +166,9 @@ def chain(affinity):
     return PairGraph(ends, ends + 1, torch.eye(3)[:1].expand(len(ends), 3), affinity)
 
 
-def unlike(graph, share, plane=None):
+def unlike(graph, share):
     """Numbers of the edges whose ends are not alike."""
-    plane = torch.zeros(len(graph.source) + 1, dtype=torch.bool) if plane is None else plane
-    return (~like_edges(graph, share, plane)).nonzero().flatten().tolist()
+    return (~like_edges(graph, share)).nonzero().flatten().tolist()
 
 
 @settings(deadline=None, max_examples=60)
@@ -195,19 +188,7 @@ def test_smooth_is_what_is_no_deeper_groove(seed, concave):
     coord, feat, normal, group = random_cloud(seed)
     graph = pair_graph(coord, feat, group, 0.3)
     deep = concavity(graph, normal) < concave
-    assert torch.equal(smooth_edges(graph, normal, concave, none(coord)), ~deep)
-    plane = torch.arange(len(coord)) % 2 == 0
-    assert torch.equal(smooth_edges(graph, normal, concave, plane), ~deep | (graph.source % 2 == 0))
-
-
-@settings(deadline=None, max_examples=25)
-@given(seed=seeds, share=st.floats(0, 1))
-def test_planes_stay_and_have_no_say_in_the_quantile(seed, share):
-    affinity = torch.rand(20, generator=torch.Generator().manual_seed(seed))
-    plane = torch.arange(21) < 10  # a plane is a group of its own: edge 9 leaves it by source and is kept as well
-    alone = [10 + edge for edge in unlike(chain(affinity[10:]), share)]
-    assert unlike(chain(affinity), share, plane) == alone
-    assert unlike(chain(affinity), share, torch.ones(21, dtype=torch.bool)) == []
+    assert torch.equal(smooth_edges(graph, normal, concave), ~deep)
 
 
 @settings(deadline=None, max_examples=25)
@@ -234,8 +215,6 @@ def test_a_surface_turns_where_its_offsets_agree_on_pointing_out(num_outward, le
     turned = turn(surface_graph(coord), normal, offset, 0.4, reach=0.1)
     if abs(mean - 0.1) > 1e-4 and num_outward != 90:  # more than a reach, and 80% that nothing cancels
         assert torch.equal(turned, -normal if mean > 0.1 and num_outward > 90 else normal)
-    kept = turn(surface_graph(coord), normal, offset, 0.4, 0.1, ~none(coord))
-    assert torch.equal(kept, normal)
 
 
 def test_every_surface_turns_for_itself():

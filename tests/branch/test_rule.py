@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointins_ext.branch import GraphRule, MergeEvidence
-from pointins_ext.ops import connected_components, radius_components
 from tests.fixtures.surfaces import OPEN_BELOW, box, floor, random_rotation, scene, without_hidden
 
 STEP = 0.05
@@ -32,27 +31,33 @@ def same_partition(first, second):
     return pairs == len(first.unique()) == len(second.unique())
 
 
-def apply(scene, plane=True, group=None, rule=None, voxel=STEP):
+def standing(scene):
+    """What stands on the floor."""
+    return [value[scene[-1] > 0] for value in scene]
+
+
+def apply(scene, group=None, rule=None, voxel=STEP):
     coord, feat, offset, normal, part = scene
     group = torch.zeros_like(part) if group is None else group
-    return (rule or GraphRule())(coord, feat, offset, normal, group, voxel, part == 0 if plane else None)
+    return (rule or GraphRule())(coord, feat, offset, normal, group, voxel)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_floor_and_each_box_are_one_object(seed):
-    merged = apply(two_boxes(seed))
-    assert same_partition(merged.label, two_boxes(seed)[-1])
-    assert merged.label.unique().tolist() == [0, 1, 2] and merged.rest.tolist() == [-np.inf] * 3  # nothing touches
+def test_each_box_is_one_object(seed):
+    parts = standing(two_boxes(seed))
+    merged = apply(parts)
+    assert same_partition(merged.label, parts[-1])
+    assert merged.label.unique().tolist() == [0, 1] and merged.rest.tolist() == [-np.inf] * 2  # nothing touches
 
 
 def test_groups_are_never_joined_and_independent():
-    parts = two_boxes()
+    parts = standing(two_boxes())
     whole = apply(parts)
     twice = [torch.cat([value, value]) for value in parts]  # two views of one place
     group = 3 * torch.repeat_interleave(torch.tensor([len(parts[0])] * 2))
     label = apply(twice, group=group).label
     assert same_partition(label, group + twice[-1]) and len(label.unique()) == 2 * len(whole.rest)
-    half = (parts[0][:, 0] > 0.5).long()  # cuts floor and a box
+    half = (parts[0][:, 0] > 0.5).long()  # cuts a box
     label = apply(parts, group=half).label
     assert not set(label[half == 0].tolist()) & set(label[half == 1].tolist())
 
@@ -62,7 +67,7 @@ def test_groups_are_never_joined_and_independent():
 def test_pose_place_scale_and_order_do_not_matter(seed, voxel):
     coord, feat, offset, normal, part = two_boxes(seed, noise=1.0)
     coord, offset, normal = coord.double(), offset.double(), normal.double()
-    strict = dict(plane=False, rule=GraphRule(share=0.8, evidence=MergeEvidence(bias=-1.5)))  # leaves several objects
+    strict = dict(rule=GraphRule(share=0.8, evidence=MergeEvidence(bias=-1.5)))  # leaves several objects
     plain = apply((coord, feat, offset, normal, part), **strict)
     turn, scale = random_rotation(seed), voxel / STEP
     moved = (coord - 3) @ turn.T * scale, feat, offset @ turn.T * scale, normal @ turn.T, part
@@ -72,25 +77,6 @@ def test_pose_place_scale_and_order_do_not_matter(seed, voxel):
     mixed = apply([value[order] for value in (coord, feat, offset, normal, part)], **strict)
     assert same_partition(mixed.label, plain.label[order])
     torch.testing.assert_close(mixed.rest[mixed.label], plain.rest[plain.label[order]], atol=1e-4, rtol=1e-4)
-
-
-@settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 2**16))
-def test_connected_parts_of_planes_are_one_object_each_whatever_their_features(seed):
-    generator = torch.Generator().manual_seed(seed)
-    coord, _, _, normal, part = two_boxes(seed)
-    plane = torch.rand(len(coord), generator=generator) < 0.5  # holes part it
-    feat, offset = torch.randn(len(coord), 8, generator=generator), torch.randn(coord.shape, generator=generator)
-    rule = GraphRule(share=0.9)
-    label = rule(coord, feat, offset, normal, torch.zeros_like(part), STEP, plane).label
-    assert not set(label[plane].tolist()) & set(label[~plane].tolist())
-    near = torch.cdist(coord[plane].double(), coord[plane].double())
-    near.fill_diagonal_(np.inf)
-    distance, index = near.topk(8, largest=False)
-    source, column = (distance <= rule.radius * STEP).nonzero(as_tuple=True)
-    expected = connected_components(source, index[source, column], int(plane.sum()))
-    assert same_partition(label[plane], expected)
-    assert len(expected.unique()) >= len(radius_components(coord[plane], rule.radius * STEP).unique())
 
 
 def test_offsets_that_point_out_make_one_object_of_two_surfaces():
@@ -108,8 +94,7 @@ def test_offsets_that_point_out_make_one_object_of_two_surfaces():
 
 
 @pytest.mark.parametrize("num_points", [0, 1])
-@pytest.mark.parametrize("plane", [False, True])
-def test_no_point_and_a_single_point(num_points, plane):
+def test_no_point_and_a_single_point(num_points):
     coord, number = torch.zeros(num_points, 3), torch.zeros(num_points, dtype=torch.long)
-    merged = apply((coord, coord, coord, coord, number), plane)
+    merged = apply((coord, coord, coord, coord, number))
     assert len(merged.label) == len(merged.rest) == num_points

@@ -52,7 +52,7 @@ def pairwise_scr(to):
 
 def graph_rule(to):
     normal = torch.nn.functional.normalize(OFFSET + 1e-3, dim=1)
-    merged = GraphRule()(to(COORD), to(FEAT), to(OFFSET), to(normal), to(GROUP), GRID, to(VALID))
+    merged = GraphRule()(to(COORD), to(FEAT), to(OFFSET), to(normal), to(GROUP), GRID)
     return merged.label, merged.rest
 
 

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pointins_ext.branch import GraphRule, MergeEvidence
 from pointins_ext.instances import drop_small, find_instances
 from pointins_ext.instances.find import surface_normals
+from pointins_ext.ops import connected_components
 from tests.fixtures.surfaces import OPEN_BELOW, box, floor, scene, without_hidden
 
 STEP = 0.05
@@ -126,10 +129,39 @@ def test_normals_are_those_given_else_estimated_outwards_and_smoothed():
 def test_instances_are_those_of_the_rule():
     scan, part, normal = room(SMALL, BESIDE)
     coord, offset, feat, _ = scan
-    plane, one_scan = torch.tensor(part == 0), torch.zeros(len(part), dtype=torch.long)
-    merged = UNLIKE_APART(coord, feat, offset, surface_normals(coord, normal), one_scan, STEP, plane)
-    found = find_instances(*scan, normal=normal, plane=plane, rule=UNLIKE_APART)
-    assert np.array_equal(found.label, drop_small(merged.label.numpy(), 50))
+    free = torch.tensor(part > 0)
+    one_scan = torch.zeros(int(free.sum()), dtype=torch.long)
+    merged = UNLIKE_APART(coord[free], feat[free], offset[free], surface_normals(coord, normal)[free], one_scan, STEP)
+    found = find_instances(*scan, normal=normal, plane=~free, rule=UNLIKE_APART)
+    assert np.array_equal(found.label[free], drop_small(merged.label.numpy(), 50))
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_parts_of_planes_that_touch_are_an_instance_each_whatever_their_features(seed):
+    (coord, *_), part, normal = room(SMALL, LARGE)
+    generator = torch.Generator().manual_seed(seed)
+    plane = torch.randint(-3, 3, (len(coord),), generator=generator).clamp(min=0)  # 1 and 2 a sixth each
+    feat, offset = torch.randn(len(coord), 8, generator=generator), torch.randn(coord.shape, generator=generator)
+    label = find_instances(coord, offset, feat, STEP, normal, plane, min_points=1).label
+    assert not set(label[plane > 0].tolist()) & set(label[plane == 0].tolist())
+    near = torch.cdist(coord.double(), coord.double())[plane > 0][:, plane > 0] <= 1.75 * STEP
+    pairs = near & (plane[plane > 0][:, None] == plane[plane > 0])
+    expected = connected_components(*pairs.nonzero(as_tuple=True), len(pairs))
+    assert same_partition(label[plane > 0], expected.numpy())
+
+
+@pytest.mark.parametrize("gap, owner", [(0, "floor"), (2, "box")])
+def test_what_a_plane_takes_of_an_object_goes_back_where_a_gap_is_below(gap, owner):
+    """The ground's plane is thick and takes the sill of a car, too, which touches its car, not the ground."""
+    (coord, offset, feat, voxel), part, _ = room(LARGE)
+    ground = coord[part == 0, 2].max()
+    coord[part == 1, 2] += gap * STEP
+    sill = (part == 1) & (coord[:, 2] < ground + (gap + 1.5) * STEP).numpy()
+    found = find_instances(coord, offset, feat, voxel, plane=(part == 0) | sill)
+    assert 0 < sill.sum() < 50 and len(found.score) == 2
+    of_owner = found.label[(part == ["floor", "box"].index(owner)) & ~sill]
+    assert set(found.label[sill].tolist()) == set(of_owner.tolist()) and len(set(of_owner.tolist())) == 1
 
 
 @pytest.mark.parametrize("known", [False, True])
