@@ -26,7 +26,7 @@ class MergeEvidence:
     bias: float = 1.3
     contact: float = 1.0
     concavity: float = 6.0
-    affinity: float = 1.0
+    affinity: float = 1.5
 
     def __call__(self, edges, affinity, concavity, smaller: int) -> float:
         """Of sums over the contact's edges and the size of the smaller region."""

@@ -11,11 +11,12 @@ class GraphRule:
     """Cut the graph of neighbors into regions that are surely one thing, then merge those that are one object.
 
     Every length is in voxels and every threshold a share of the scan itself, so that one setting serves rooms, table
-    tops and sweeps. How they were chosen: see `MergeEvidence`; the options here afterwards, on the same scans.
+    tops and sweeps. How they were chosen: see `MergeEvidence`; the options here afterwards, on the same scans, `share`
+    and the evidence's `affinity` again with the shipped weights, on training scenes of all kinds.
     """
 
     radius: float = 6.0  # of the edges, each voxel has 8: sweeps leave gaps between their rings
-    share: float = 0.4  # of the edges, those with the least affinity, part the first regions
+    share: float = 0.6  # of the edges, those with the least affinity, part the first regions
     concave: float = -0.1  # concavity below which an edge parts them, too
     turn: float = 3.0  # how far the offsets of a surface point out of it before they turn it round
     evidence: MergeEvidence = field(default_factory=MergeEvidence)

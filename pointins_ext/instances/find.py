@@ -1,6 +1,5 @@
 """Instances of one scan from the learned features and offsets of its voxels."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,21 +34,27 @@ def find_instances(coord, offset, feat, voxel, normal=None, plane=None, min_poin
     """Instances of the voxels `coord` (V,3), meters with z up, of edge `voxel`.
 
     offset (V,3), meters; feat (V,C) of the loss stage; normal (V,3) unit, outward, and plane (V,), the number of a
-    voxel's plane, 0 for none: estimated if None. Of the dominant planes each part, of voxels that touch, is an instance
-    of its own, `stuff`; all else follows the graph `rule`. Instances under `min_points` voxels are none: their voxels
-    take the nearest instance within 10 voxels, those of planes within 3, else -1.
+    voxel's plane, 0 for none: estimated if None. Each dominant plane, and each of its parts that are apart, is an
+    instance of its own, `stuff`; all else follows the graph `rule`. Instances under `min_points` voxels are none, nor
+    are so few that touch on a plane: they take the nearest instance within 10 voxels, those of planes within 3, or -1.
     """
+    rule = rule or GraphRule()
     coord, offset, feat = (torch.as_tensor(as_array(value)).float() for value in (coord, offset, feat))
     number = plane_numbers(coord) if plane is None else torch.as_tensor(as_array(plane)).long()
     free = number == 0
     normal, one_scan = surface_normals(coord, normal)[free], torch.zeros(int(free.sum()), dtype=torch.long)
-    merged = (rule or GraphRule())(coord[free], feat[free], offset[free], normal, one_scan, voxel)
-    label, rest = _with_planes(merged, coord, number, voxel)
-    rest = rest[np.bincount(label, minlength=len(rest)) >= min_points]
-    label = drop_small(label, min_points)
+    merged = rule(coord[free], feat[free], offset[free], normal, one_scan, voxel)
+    part = _plane_parts(coord[~free], number[~free], voxel, rule.radius, min_points)
+
+    region, free = merged.label.numpy(), free.numpy()
+    rest = merged.rest.numpy()[np.bincount(region, minlength=len(merged.rest)) >= min_points]
+    label = np.empty(len(coord), np.int64)
+    label[free] = drop_small(region, min_points)
+    label[~free] = np.where(part >= 0, part + len(rest), -1)
+    rest = np.append(rest, np.full(part.max(initial=-1) + 1, -np.inf))  # nothing speaks for joining a plane
     near, far = (join_leftovers(label, coord, reach * voxel) for reach in (PLANE_REACH, REACH_VOXELS))
-    label = np.where(free.numpy(), far, near)
-    return Instances(label, _stuff(label, ~free.numpy()), _scores(label, rest))
+    label = np.where(free, far, near)
+    return Instances(label, _stuff(label, ~free), _scores(label, rest))
 
 
 def surface_normals(coord, normal=None):
@@ -59,17 +64,13 @@ def surface_normals(coord, normal=None):
     return smooth_normals(coord, torch.as_tensor(as_array(normal)).float())
 
 
-def _with_planes(merged, coord, number, voxel):
-    """Labels (V,) and evidence (I,) of what stands on no plane and, after it, of the planes' parts.
-
-    number (V,) of a voxel's plane, 0 for none: a floor and the wall that it meets are two.
-    """
-    label = torch.empty_like(number)
-    label[number == 0] = merged.label
-    part = radius_components(coord[number > 0], PLANE_RADIUS * voxel, number[number > 0])
-    label[number > 0] = len(merged.rest) + part
-    alone = np.full(len(torch.unique(part)), -math.inf, np.float32)
-    return label.numpy(), np.concatenate([merged.rest.numpy(), alone])
+def _plane_parts(coord, number, voxel, radius, min_points):
+    """Parts 0..P-1 of planes, of number (V,) from 1, `radius` voxels apart; -1 where fewer than `min_points` touch."""
+    piece = radius_components(coord, PLANE_RADIUS * voxel, number)
+    whole = piece.bincount(minlength=1)[piece] >= min_points
+    part = torch.full_like(number, -1)
+    part[whole] = radius_components(coord[whole], radius * voxel, number[whole])
+    return part.numpy()
 
 
 def _stuff(label, plane):

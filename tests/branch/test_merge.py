@@ -113,7 +113,7 @@ def test_no_voxel():
 
 # what counts as evidence
 def test_evidence_by_its_formula():
-    assert MergeEvidence()(8, 6.0, -2.0, 16) == pytest.approx(1.3 + math.log(8 / 4) + 6 * -0.25 + (0.75 - 1))
+    assert MergeEvidence()(8, 6.0, -2.0, 16) == pytest.approx(1.3 + math.log(8 / 4) + 6 * -0.25 + 1.5 * (0.75 - 1))
 
 
 @settings(max_examples=40, deadline=None)

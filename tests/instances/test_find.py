@@ -136,19 +136,26 @@ def test_instances_are_those_of_the_rule():
     assert np.array_equal(found.label[free], drop_small(merged.label.numpy(), 50))
 
 
+def within(coord, number, radius):
+    """Components (V,) of the voxels of one number up to `radius` apart."""
+    pairs = (torch.cdist(coord.double(), coord.double()) <= radius) & (number[:, None] == number)
+    return connected_components(*pairs.nonzero(as_tuple=True), len(coord))
+
+
 @settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 2**16))
-def test_parts_of_planes_that_touch_are_an_instance_each_whatever_their_features(seed):
-    (coord, *_), part, normal = room(SMALL, LARGE)
+@given(seed=st.integers(0, 2**16), least=st.integers(1, 6))
+def test_parts_of_planes_are_pieces_that_are_near_whatever_their_features(seed, least):
+    (coord, *_), _, normal = room(SMALL, LARGE)
     generator = torch.Generator().manual_seed(seed)
-    plane = torch.randint(-3, 3, (len(coord),), generator=generator).clamp(min=0)  # 1 and 2 a sixth each
+    plane = torch.randint(-7, 3, (len(coord),), generator=generator).clamp(min=0)  # 1 and 2 a tenth each
     feat, offset = torch.randn(len(coord), 8, generator=generator), torch.randn(coord.shape, generator=generator)
-    label = find_instances(coord, offset, feat, STEP, normal, plane, min_points=1).label
-    assert not set(label[plane > 0].tolist()) & set(label[plane == 0].tolist())
-    near = torch.cdist(coord.double(), coord.double())[plane > 0][:, plane > 0] <= 1.75 * STEP
-    pairs = near & (plane[plane > 0][:, None] == plane[plane > 0])
-    expected = connected_components(*pairs.nonzero(as_tuple=True), len(pairs))
-    assert same_partition(label[plane > 0], expected.numpy())
+    rule = GraphRule(radius=2.5)
+    label = find_instances(coord, offset, feat, STEP, normal, plane, least, rule).label
+    on, number = (plane > 0).nonzero().flatten(), plane[plane > 0]
+    piece = within(coord[on], number, 1.75 * STEP)
+    whole = piece.bincount()[piece] >= least
+    on, number = on[whole], number[whole]
+    assert same_partition(label[on], within(coord[on], number, 2.5 * STEP).numpy())
 
 
 @pytest.mark.parametrize("gap, owner", [(0, "floor"), (2, "box")])
