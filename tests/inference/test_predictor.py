@@ -82,10 +82,14 @@ def test_a_scan_in_another_unit_is_the_same_scan(predictor, scene):
     np.testing.assert_allclose(prediction.coord * 8, expected.coord, atol=1e-6)
     assert prediction.voxel == GRID / 8
     assert np.array_equal(prediction.instances(min_points=20), expected.instances(min_points=20))
-    label, center = pointins_ext.segment(
-        scene["coord"] / 8, scene["color"], scene["normal"], predictor, grid_size=GRID / 8, min_points=20
-    )
-    assert np.array_equal(label, expected.instances(min_points=20)) and predictor.scale == 1.0
+    found = {
+        unit: pointins_ext.segment(
+            scene["coord"] / unit, scene["color"], scene["normal"], predictor, grid_size=GRID / unit, min_points=20
+        )
+        for unit in (1, 8)
+    }
+    label, center = found[8]
+    assert np.array_equal(label, found[1][0]) and predictor.scale == 1.0
     np.testing.assert_allclose(center * 8, instance_centers(scene["coord"], label), atol=1e-4)
 
 
