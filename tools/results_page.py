@@ -48,6 +48,7 @@ SWEEPS = ("miou", "pq", "raw_pointins_map", "raw_pointins_ap50", "off_pointins_m
 # rows -> their name in the overview, the score of the linear probe, and the arm with the branch
 PROBES = dict(
     rooms_varied=("synthetic rooms, default targets", "map", "scr"),
+    mosd_default=("real table tops, default targets, one seed", "map", "scr"),
     mosd=("real table tops, earlier targets", "map", "odr_kmeans"),
     drives=("simulated sweeps, earlier targets", "pq", "odr_kmeans"),
 )
@@ -279,6 +280,7 @@ TABLES = {
     "ladder, rooms, default targets": lambda: ladder("rooms_varied", VARIED),
     "backbone, rooms": lambda: ladder("rooms_varied", VARIED, "backbone", geometric=False),
     "ladder, rooms": lambda: ladder("rooms", ROOMS + PLANES_OFF),
+    "ladder, table tops, default targets": lambda: ladder("mosd_default", SCANS),
     "ladder, table tops": lambda: ladder("mosd", SCANS),
     "ladder, sweeps": lambda: ladder("drives", SWEEPS),
     "between arms, rooms": lambda: differences("rooms", {"odr_kmeans": "kmeans", "constant": "odr_kmeans"}, ROOMS),
