@@ -20,8 +20,8 @@ class MergeEvidence:
     A long border, not concave, alike in its features. Sizes in voxels. The weights were chosen together, among some
     200 random ones, by mAP + AP50 on 16 procedural rooms of split "train" and 15 training scans of table tops, both
     with the 600-step checkpoint of the quickstart; for `affinity` see `branch.rule`. A fifth term, whether the offsets
-    of both point at one center, gains in rooms what it loses on table tops, where it joins boxes that touch: the offsets
-    have had their say before, by turning surfaces (`branch.cut`).
+    of both point at one center, gains in rooms what it loses on table tops, where it joins boxes that touch: the
+    offsets have had their say before, by turning surfaces (`branch.cut`).
     """
 
     bias: float = 1.3
