@@ -113,7 +113,7 @@ class GridSample:
         low = cell.min(axis=0)
         cell -= low
         key = self.hash(cell)
-        order = np.argsort(key, kind="stable")  # else the order of equal ones hangs on the processor
+        order = np.argsort(key)
         new_cell = np.diff(key[order], prepend=~key[order[:1]]) != 0
         start = np.flatnonzero(new_cell)
         count = np.diff(start, append=len(key))
@@ -173,7 +173,7 @@ class SphereCrop:
         if len(coord) <= size:
             return data_dict
         center = coord[np.random.randint(len(coord)) if self.mode == "random" else len(coord) // 2]
-        return index_operator(data_dict, np.argsort(np.square(coord - center).sum(axis=1), kind="stable")[:size])
+        return index_operator(data_dict, np.argsort(np.square(coord - center).sum(axis=1))[:size])
 
 
 @TRANSFORMS.register_module()

@@ -69,7 +69,7 @@ class MultiViewGenerator:
     def draw_index(self, scene, center, scale):
         distance = np.square(scene["coord"] - center).sum(axis=1)
         size = int(np.random.uniform(*scale) * min(self.max_size, len(distance)))
-        return np.argsort(distance, kind="stable")[: max(size, 1)]
+        return np.argsort(distance)[: max(size, 1)]
 
     def global_index(self, scene, principal):
         center = scene["coord"][principal[np.random.randint(len(principal))]]

@@ -34,17 +34,6 @@ def test_test_fragments_hold_every_point():
     assert len({len(fragment["index"]) for fragment in fragments}) == 1
 
 
-def test_fragments_take_the_points_of_a_cell_in_their_order():
-    """Whatever the processor: an unstable sort is another one with AVX-512."""
-    scene = make_scene()
-    fragments = run("GridSample", scene, grid_size=4.0, mode="test")
-    for cell in range(len(fragments[0]["index"])):
-        taken = [int(fragment["index"][cell]) for fragment in fragments]
-        number = len(set(taken))
-        assert taken[:number] == sorted(taken[:number]) and taken[number:] == taken[: len(taken) - number]
-    assert len(fragments) > 20
-
-
 def test_hashes_equal_their_definition():
     cell = np.random.default_rng(0).integers(0, 40, (200, 3))
     for row, key in zip(cell, fnv_hash(cell), strict=True):
