@@ -5,6 +5,7 @@ window, and the config.py of its experiment, to the letter.
 """
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from tests.fixtures.scalars import read_scalars
 
 FROZEN = Path(__file__).parent / "frozen"
 CHECKPOINT = FROZEN / "checkpoint.pth"
-LAST_LOSS = 5.405885
-HEAD, HEAD_SUM = "student.offset_head.mlp.3.weight", -0.003  # of the undisturbed run at its end
+# of the undisturbed run at its end, where GridSample sorts stably: it and Pointcept's leave equal cells in the order of
+# the processor's sort, which is another one with AVX-512 (without it the loss is 5.405885, as 0.1.0 wrote)
+LAST_LOSS = 5.604638
+HEAD, HEAD_SUM = "student.offset_head.mlp.3.weight", -0.0029923
 
 
 @pytest.fixture
@@ -44,6 +47,7 @@ def test_offsets_are_those_of_then():
 @pytest.mark.skipif(NAME != "embedded", reason="a run of the embedded host")
 def test_the_run_goes_on_where_it_was(experiment, monkeypatch):
     monkeypatch.chdir(experiment)
+    monkeypatch.setattr(np, "argsort", partial(np.argsort, kind="stable"))
     cfg = default_config_parser("config.py", dict(save_path="exp", resume=True, weight=str(CHECKPOINT)))
     train(cfg)
     assert read_scalars("exp")["train_batch/loss"] == pytest.approx([LAST_LOSS], rel=1e-3)
