@@ -66,11 +66,10 @@ def surface_normals(coord, normal=None):
 
 def _plane_parts(coord, number, voxel, radius, min_points):
     """Parts 0..P-1 of planes, of number (V,) from 1, `radius` voxels apart; -1 where fewer than `min_points` touch."""
-    piece = radius_components(coord, PLANE_RADIUS * voxel, number)
-    whole = piece.bincount(minlength=1)[piece] >= min_points
-    part = torch.full_like(number, -1)
-    part[whole] = radius_components(coord[whole], radius * voxel, number[whole])
-    return part.numpy()
+    part = drop_small(radius_components(coord, PLANE_RADIUS * voxel, number).numpy(), min_points)
+    whole = part >= 0
+    part[whole] = radius_components(coord[whole], radius * voxel, number[whole]).numpy()
+    return part
 
 
 def _stuff(label, plane):

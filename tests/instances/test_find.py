@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from pointins_ext.branch import GraphRule, MergeEvidence
 from pointins_ext.instances import drop_small, find_instances
 from pointins_ext.instances.find import surface_normals
-from pointins_ext.ops import connected_components
 from tests.fixtures.surfaces import OPEN_BELOW, box, floor, scene, without_hidden
+from tests.oracles.components import ball_components
 
 STEP = 0.05
 SMALL, LARGE = ((0.5, 0.5, 0), (0.4, 0.4, 0.3)), ((1.4, 1.4, 0), (0.5, 0.5, 0.5))
@@ -136,12 +136,6 @@ def test_instances_are_those_of_the_rule():
     assert np.array_equal(found.label[free], drop_small(merged.label.numpy(), 50))
 
 
-def within(coord, number, radius):
-    """Components (V,) of the voxels of one number up to `radius` apart."""
-    pairs = (torch.cdist(coord.double(), coord.double()) <= radius) & (number[:, None] == number)
-    return connected_components(*pairs.nonzero(as_tuple=True), len(coord))
-
-
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**16), least=st.integers(1, 6))
 def test_parts_of_planes_are_pieces_that_are_near_whatever_their_features(seed, least):
@@ -151,11 +145,11 @@ def test_parts_of_planes_are_pieces_that_are_near_whatever_their_features(seed, 
     feat, offset = torch.randn(len(coord), 8, generator=generator), torch.randn(coord.shape, generator=generator)
     rule = GraphRule(radius=2.5)
     label = find_instances(coord, offset, feat, STEP, normal, plane, least, rule).label
-    on, number = (plane > 0).nonzero().flatten(), plane[plane > 0]
-    piece = within(coord[on], number, 1.75 * STEP)
-    whole = piece.bincount()[piece] >= least
-    on, number = on[whole], number[whole]
-    assert same_partition(label[on], within(coord[on], number, 2.5 * STEP).numpy())
+    on = np.flatnonzero(plane > 0)
+    coord, number = coord.double().numpy(), plane.numpy()
+    piece = np.array(ball_components(coord[on], 1.75 * STEP, number[on]))
+    on = on[np.bincount(piece)[piece] >= least]
+    assert same_partition(label[on], ball_components(coord[on], 2.5 * STEP, number[on]))
 
 
 @pytest.mark.parametrize("gap, owner", [(0, "floor"), (2, "box")])

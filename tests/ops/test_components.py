@@ -3,27 +3,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import coo_matrix, csgraph
-from scipy.spatial.distance import cdist
 
 from pointins_ext.ops import connected_components, neighbor_components, radius_components
 from pointins_ext.ops.components import _label_torch
-
-
-def numbered_by_first(label):
-    number = {}
-    return [number.setdefault(entry, len(number)) for entry in label.tolist()]
-
-
-def oracle(source, target, num_nodes):
-    graph = coo_matrix((np.ones(len(source)), (source, target)), shape=(num_nodes, num_nodes))
-    return numbered_by_first(csgraph.connected_components(graph, directed=False)[1])
-
-
-def ball_graph(coord, radius, group):
-    near = (cdist(coord, coord) <= radius) & (group[:, None] == group)
-    return oracle(*np.nonzero(near), len(coord))
-
+from tests.oracles.components import ball_components, graph_components
 
 graphs = st.integers(1, 30).flatmap(
     lambda n: st.tuples(st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=40))
@@ -36,14 +19,14 @@ graphs = st.integers(1, 30).flatmap(
 def test_partition_equals_scipy_numbered_by_smallest_node(label, graph):
     num_nodes, edges = graph
     source, target = torch.tensor(edges, dtype=torch.long).view(-1, 2).T
-    assert label(source, target, num_nodes).tolist() == oracle(source.numpy(), target.numpy(), num_nodes)
+    assert label(source, target, num_nodes).tolist() == graph_components(source.numpy(), target.numpy(), num_nodes)
 
 
 @settings(deadline=None, max_examples=80)
 @given(st.integers(1, 30).flatmap(lambda n: st.lists(st.tuples(*[st.integers(-1, n - 1)] * 3), min_size=n, max_size=n)))
 def test_a_table_of_neighbors_is_the_graph_of_its_entries(table):
     source, column = np.nonzero(np.array(table) >= 0)
-    expected = oracle(source, np.array(table)[source, column], len(table))
+    expected = graph_components(source, np.array(table)[source, column], len(table))
     assert neighbor_components(torch.tensor(table)).tolist() == expected
 
 
@@ -88,7 +71,7 @@ def test_ball_graph_is_exact(seed, kind, size, radius, shift, num_groups):
     rng = np.random.default_rng(seed)
     coord, group = draw_cloud(rng, kind, size) + shift, rng.integers(0, num_groups, size) * 7
     label = radius_components(torch.from_numpy(coord), radius, torch.from_numpy(group))
-    assert label.tolist() == ball_graph(coord, radius, group)
+    assert label.tolist() == ball_components(coord, radius, group)
 
 
 @pytest.mark.parametrize("length, joined", [(0.999, True), (1.001, False)])
